@@ -224,11 +224,19 @@ export const ROOMS: readonly Room[] = [
   ),
 
   room(
+    "operations",
+    "what can be done about consent, devices, holds and dead letters, the same for HTTP, the privacy centre and commands",
+    ["consent/fence", "consent/ledger", "queue", "rights/erasure", "rights/holds"],
+    [],
+    [],
+  ),
+
+  room(
     "http",
     "what every route shares: access, problems, audit; what it needs of consent and of the rights, as types",
     [
+      "operations",
       "consent",
-      "consent/fence",
       "consent/ledger",
       "consent/policy",
       "rights",
@@ -246,10 +254,15 @@ export const ROOMS: readonly Room[] = [
   room(
     "http/centre",
     "the privacy centre",
-    ["http", "consent/ledger", "platform", "platform/keys"],
+    ["operations", "http", "consent/ledger", "platform", "platform/keys"],
     ["fastify", "zod", "ioredis"],
   ),
-  room("http/v1", "the routes of account services and operators", ["http", "http/centre"], ["fastify", "zod"]),
+  room(
+    "http/v1",
+    "the routes of account services and operators",
+    ["operations", "http", "http/centre"],
+    ["fastify", "zod"],
+  ),
   room(
     "http/server",
     "the server that has them all",

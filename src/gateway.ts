@@ -11,27 +11,21 @@
 import type { Config } from "./config/schema.ts";
 import { standingOf } from "./consent/policy/changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
-import { metricsListener } from "./http/metrics-listener.ts";
-import { HttpApi } from "./http/server.ts";
 import type { DamageKind } from "./model/damage.ts";
-import { HOUR_MS } from "./model/durations.ts";
 import type { Log } from "./model/log.ts";
-import { readinessOf } from "./model/readiness.ts";
 import { countingAlarms } from "./observe/log-alarms.ts";
 import { Metrics } from "./observe/metrics.ts";
-import { VERSION } from "./observe/version.ts";
 import { Availability } from "./platform/availability.ts";
 import type { Keys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
 import { type Part, partOf, startAll, stopAll } from "./platform/lifecycle.ts";
-import { asyncApi } from "./projections/asyncapi.ts";
 import type { Durability } from "./queue/durability.ts";
 import { auditKey } from "./rights/audit/chain.ts";
 import { AuditLog } from "./rights/audit/log.ts";
 import { AuditTrail } from "./rights/audit/trail.ts";
-import { purgeOf } from "./rights/holds/held-devices.ts";
 import { Vocabulary } from "./vocabulary/vocabulary.ts";
 import { createAddressable } from "./wiring/addressable.ts";
+import { createApi } from "./wiring/api.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
@@ -44,7 +38,6 @@ import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
 import { createForecasts } from "./wiring/forecasts.ts";
 import { createIngress } from "./wiring/ingress.ts";
-import { createKeptAnswers } from "./wiring/kept-answers.ts";
 import { createNetwork, type NetworkOverrides } from "./wiring/network.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
@@ -105,15 +98,11 @@ export function createGateway(
 
   // What outlives a loss; and the keys, which may change while all this works.
   const safekeeping = createSafekeeping({
-    config,
-    keys,
+    ...base,
     redis: redis.store,
-    keyspace,
-    metrics,
     audit,
     auditLog,
     fatal,
-    log,
   });
 
   // Consent: checked at admission and again right before any write.
@@ -121,17 +110,13 @@ export function createGateway(
 
   // Outlets: services subscribe on the broker on which devices publish; here it is decided what they may receive.
   const outlets = createOutlets({
-    config,
-    keys,
+    ...base,
     redis: redis.store,
-    keyspace,
     policies: consent.policies,
     keyring: consent.keyring,
     journal: safekeeping.journal,
     sessions: { servicesChanged: () => ingress.servicesChanged() },
     tellCurrent: (purpose) => current.tell(purpose),
-    metrics,
-    log,
   });
 
   // The weather loop: what weather services answer for a cell goes to the devices below it.
@@ -192,7 +177,7 @@ export function createGateway(
       checkConsent: consent.check,
       leases: consent.leases,
       keyring: consent.keyring,
-      outlets,
+      delivery: outlets.live.network,
       addressable: addressable.network,
       damaged,
     },
@@ -223,12 +208,10 @@ export function createGateway(
     },
     overrides,
   );
+  const records = [places, network, current];
   const centre = createCentre({
-    config,
-    keys,
+    ...base,
     redis: redis.store,
-    keyspace,
-    vocabulary,
     places: shownPlaces({ config, checkConsent: consent.check, places, overrides }),
   });
   const worker = createPipeline(base, {
@@ -243,17 +226,14 @@ export function createGateway(
     crowds,
     outlets,
     addressable: addressable.scene,
-    causeOf: (pseudonym) => ingress.commands.causeOf(pseudonym),
+    commands: ingress.commands,
     samples: centre.samples,
     fatal,
   });
 
   // Beside the path: the rights of data subjects, and what watches over them.
   const rights: Rights = createRights({
-    config,
-    keys,
-    keyspace,
-    redis,
+    ...base,
     leases: consent.leases,
     turns: consent.turns,
     keyring: consent.keyring,
@@ -262,7 +242,7 @@ export function createGateway(
     deadLetters: queue.deadLetters,
     readings: crowds,
     disclosures: outlets.disclosures,
-    records: [places, network, current],
+    records,
     sink: store.sink,
     store: store.reached,
     audit,
@@ -280,22 +260,16 @@ export function createGateway(
       addressable.forget(names);
       ingress.commands.forget(names);
     },
-    metrics,
     damaged,
     overrides,
-    log,
   });
   const upkeep = createUpkeep({
-    config,
-    redis,
-    keyspace,
+    ...base,
     keyring: consent.keyring,
     turns: consent.turns,
     leases: consent.leases,
     deadLetters: queue.deadLetters,
-    metrics,
     damaged,
-    log,
     erasures: rights.erasures,
     rows: store.sink.retention,
     audit,
@@ -303,8 +277,8 @@ export function createGateway(
     journal: safekeeping.journal,
   });
   const exports = createExports({
+    ...base,
     redis: redis.store,
-    keyspace,
     ledger: consent.ledger,
     deviceConnections: consent.deviceConnections,
     gate: consent.gate,
@@ -316,73 +290,23 @@ export function createGateway(
     erasures: rights.erasures,
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
-    vocabulary,
-    log,
   });
-  const readiness = () =>
-    readinessOf({
-      starting: availability.state === "starting",
-      stopping: availability.state === "stopping",
-      "redis-unreachable": redis.store.status !== "ready" || redis.store.held,
-      "redis-not-writable": queue.writable.refusal !== undefined,
-      "backlog-full": queue.backlog.full,
-      "dead-letters-full": queue.deadLetters.full,
-      "store-unavailable": !store.available,
-      "event-loop-delayed": metrics.eventLoopDelayed(),
-    });
-  metrics.beforeScrape(() => metrics.notReady(readiness().reasons));
-  tellBounds(config, metrics);
-  const access = {
-    tokens: [config.http.token, ...(config.metrics.token === undefined ? [] : [config.metrics.token])],
-    required: config.metrics.token !== undefined,
-  };
-  const { failedTokensPerMinute } = config.http;
-  const health = metricsListener({ ...config.metrics, failedTokensPerMinute, access }, { readiness, metrics, log });
-  const api = new HttpApi(
-    { ...config.http, metrics: config.metrics.enabled ? undefined : access },
-    {
-      lookup: consent.lookup,
-      credentials: consent.credentials,
-      hubs: consent.hubs,
-      deviceConnections: consent.deviceConnections,
-      dialects,
-      ledger: consent.ledger,
-      leases: consent.leases,
-      policies: consent.policies,
-      publishPolicy: async (bytes: Uint8Array) => {
-        const result = await safekeeping.journal.published(await consent.policies.publish(bytes));
-        await outlets.policyPublished();
-        // Counts suspended devices again; the answer does not wait for it.
-        void upkeep.http.suspensions.survey().catch(() => undefined);
-        return result;
-      },
-      audit,
-      ...upkeep.http,
-      ...rights.http,
-      ...outlets.http,
-      refusals: ingress.refusals,
-      check: ingress.check,
-      exports: exports.exports,
-      keptAnswers: createKeptAnswers(base),
-      centre: centre.http,
-      tidyRecords: async (concerned, silenced) => {
-        await places.tidy(concerned, silenced);
-        await network.tidy(concerned, silenced);
-        await current.tidy(concerned, silenced);
-      },
-      purgeDeadLetters: purgeOf({
-        redis: redis.store,
-        keyspace,
-        leases: consent.leases,
-        deadLetters: queue.deadLetters,
-        damaged,
-      }),
-      readiness,
-      asyncApi: asyncApi(vocabulary.properties, VERSION),
-      metrics,
-      log,
-    },
-  );
+  const { api, health } = createApi(base, {
+    consent,
+    safekeeping,
+    outlets,
+    ingress,
+    queue,
+    store,
+    records,
+    rights,
+    upkeep,
+    exports,
+    centre,
+    audit,
+    damaged,
+    availability,
+  });
   const events = createEvents(base, {
     sessionEnded: (device) => {
       ingress.endDevice(device);
@@ -450,12 +374,4 @@ export function createGateway(
       return queue.durability();
     },
   };
-}
-
-/** Bounds that alarms compare with what is used of them. */
-function tellBounds({ queue, consent, backup }: Config, metrics: Metrics): void {
-  metrics.gauge("backlogLimit", queue.backlogBytes);
-  metrics.gauge("deadLetterLimit", queue.deadLetterBytes);
-  metrics.gauge("lease", consent.leaseMs / 1_000);
-  metrics.gauge("backupInterval", (backup.everyHours * HOUR_MS) / 1_000);
 }

@@ -20,7 +20,7 @@ import { Backup } from "../rights/backup/backup.ts";
 import { holdsInstallation } from "../rights/backup/installation.ts";
 import { journalHeadOf } from "../rights/journal/reading.ts";
 import { Restore, type RestoreInput, type RestoreKeys } from "../rights/restore/restore.ts";
-import type { RestoreSummary } from "../rights/restore/writer.ts";
+import type { RestoreSummary } from "../rights/restore/summary.ts";
 import {
   COMMON_OPTIONS,
   COMMON_USAGE,

@@ -4,17 +4,18 @@
  */
 import { type CheckConsent, LOCATION, STATUS, usable, type Verdict } from "../model/consent.ts";
 import type { CrowdMember, CrowdTelling } from "../model/crowd.ts";
+import type { Delivery } from "../model/delivery.ts";
 import type { DeviceRef, SubjectTag } from "../model/ids.ts";
-import { type LeasePorts, underLease } from "../platform/under-lease.ts";
+import type { LeaseSource } from "../model/lease.ts";
+import { underLease } from "../platform/under-lease.ts";
 import type { LastTold, LastWeather } from "./last-weather.ts";
 
-export interface CurrentWeatherPorts extends LeasePorts {
+export interface CurrentWeatherPorts {
+  readonly leases: LeaseSource;
   readonly last: Pick<LastWeather, "all" | "takeOut">;
   readonly checkConsent: CheckConsent;
   /** As for a step, to those who asked. */
-  readonly announce: (tellings: readonly CrowdTelling[]) => Promise<() => unknown>;
-  /** Whether there is still a service to be told. */
-  readonly asked: () => boolean;
+  readonly delivery: Delivery<CrowdTelling>;
 }
 
 const BOTH = LOCATION | STATUS;
@@ -27,9 +28,9 @@ export class CurrentWeather {
   }
 
   /** Resolves when all of it was told, or when no one waits for it any more. Throws REDIS_UNAVAILABLE, LEASE_LOST. */
-  async tell(): Promise<void> {
+  async tell(stop: AbortSignal): Promise<void> {
     for await (const page of this.#ports.last.all()) {
-      if (!this.#ports.asked()) return;
+      if (stop.aborted || !this.#ports.delivery.listening()) return;
       await underLease(this.#ports, () => this.#prepared(page));
     }
   }
@@ -46,7 +47,7 @@ export class CurrentWeather {
     }
     await this.#ports.last.takeOut(gone);
     if (tellings.length === 0) return undefined;
-    const deliver = await this.#ports.announce(tellings);
+    const deliver = await this.#ports.delivery.announce(tellings);
     return () => void deliver();
   }
 

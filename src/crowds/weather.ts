@@ -10,11 +10,13 @@
 import type { Redis } from "ioredis";
 import { type CheckConsent, LOCATION, STATUS, usable } from "../model/consent.ts";
 import type { CellMedians, CrowdMember, CrowdTelling, SubjectReading } from "../model/crowd.ts";
+import type { Delivery } from "../model/delivery.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { orRedisUnavailable } from "../platform/redis.ts";
+import { underLease } from "../platform/under-lease.ts";
 import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
 import { drawBetween } from "./draw.ts";
 import type { ToldWeather } from "./last-weather.ts";
@@ -32,7 +34,7 @@ export interface WeatherPorts {
   readonly days: Pick<DayKeys, "of">;
   readonly readings: Pick<Readings, "of" | "takeOut">;
   readonly turn: Turn;
-  readonly acquireLease: () => Promise<Lease>;
+  readonly leases: LeaseSource;
   readonly checkConsent: CheckConsent;
   /** Cells within which readings can come together: no telling crosses their borders. */
   readonly areaOf: (cell: CellId) => CellId;
@@ -40,14 +42,9 @@ export interface WeatherPorts {
   readonly centerOf: (cell: CellId) => CrowdTelling["record"]["center"];
   /** Of which cells services are about to be told; before they are. */
   readonly noteCells: (cells: readonly CellId[]) => Promise<void>;
-  /** Puts the recipients on the account; resolves with what hands over, which tells how many were told. */
-  readonly announce: (tellings: readonly CrowdTelling[]) => Promise<() => number>;
+  readonly delivery: Delivery<CrowdTelling>;
   /** Keeps what is told for services that ask for it later. Absent: nothing is kept. */
   readonly keep?: ((told: readonly ToldWeather[]) => Promise<void>) | undefined;
-  /** As in the pipeline. */
-  readonly left: (signal: AbortSignal) => Promise<void> | undefined;
-  /** Whether a weather service listens here: another gateway may have those that do. */
-  readonly listening: () => boolean;
   /** Of the subjects with a reading, how many found a crowd, and how many did not. */
   readonly counted: (told: number, withheld: number) => void;
   /** Unix ms, never ahead of the clock of Redis. */
@@ -78,7 +75,7 @@ export class Weather {
 
   /** Tells the steps that are over, if it is this gateway's turn. Rejects when Redis is away: call again later. */
   async tell(): Promise<void> {
-    if (!this.#ports.listening()) return;
+    if (!this.#ports.delivery.listening()) return;
     const { stepMs } = this.#options;
     const grace = this.#ports.now() - Math.min(GRACE_MS, Math.floor(stepMs / 10));
     const last = grace - (grace % stepMs) - stepMs;
@@ -120,39 +117,35 @@ export class Weather {
   async #area(start: number, key: DayKey, readings: readonly WaitingReading[]): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#attempt(start, key, readings);
+        return await underLease(this.#ports, (lease) => this.#prepared(start, key, readings, lease));
       } catch (error) {
         if (!(error instanceof GatewayError) || !error.retryable || attempt === MOST_ATTEMPTS) throw error;
       }
     }
   }
 
-  async #attempt(start: number, key: DayKey, readings: readonly WaitingReading[]): Promise<void> {
-    const { acquireLease, announce, left } = this.#ports;
-    const lease = await acquireLease();
-    let leaving: Promise<void> | undefined;
-    try {
-      const consented = await this.#consented(readings);
-      const tellings = this.#tellings(start, key, consented);
-      const deliver = await announce(tellings);
-      if (tellings.length > 0) await this.#ports.noteCells(tellings.map(({ record }) => record.cell));
-      if (lease.over) throw new GatewayError("LEASE_LOST", "before telling the weather");
-      const fields = readings.map(({ field }) => field);
-      // Taken out before it is told: not by another gateway as well, whatever becomes of the turn.
-      if (!(await this.#ports.readings.takeOut(start, fields))) return;
-      await this.#ports.keep?.(toldOf(tellings, consented));
-      // A step that is lost with its lease is lost for good; it is not told late.
-      if (lease.over) return;
-      try {
-        deliver();
-      } finally {
-        leaving = left(lease.signal);
-      }
+  async #prepared(
+    start: number,
+    key: DayKey,
+    readings: readonly WaitingReading[],
+    lease: Lease,
+  ): Promise<(() => void) | undefined> {
+    const { delivery, noteCells, keep } = this.#ports;
+    const consented = await this.#consented(readings);
+    const tellings = this.#tellings(start, key, consented);
+    const deliver = await delivery.announce(tellings);
+    if (tellings.length > 0) await noteCells(tellings.map(({ record }) => record.cell));
+    if (lease.over) throw new GatewayError("LEASE_LOST", "before telling the weather");
+    const fields = readings.map(({ field }) => field);
+    // Taken out before it is told: not by another gateway as well, whatever becomes of the turn.
+    if (!(await this.#ports.readings.takeOut(start, fields))) return undefined;
+    await keep?.(toldOf(tellings, consented));
+    // A step that is lost with its lease is lost for good; it is not told late.
+    if (lease.over) return undefined;
+    return () => {
+      deliver();
       this.#count(consented, tellings);
-    } finally {
-      await leaving;
-      await lease.release();
-    }
+    };
   }
 
   async #consented(readings: readonly WaitingReading[]): Promise<(WaitingReading & { readonly revision: number })[]> {

@@ -3,15 +3,16 @@
  * Redis is away nothing is sent, and what is sent afterwards is what is current and consented to then.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { Delivery } from "../model/delivery.ts";
 import type { Log } from "../model/log.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
 import { faultCode } from "../platform/fault-code.ts";
 
 export interface RunPorts {
   /** Of each purpose: rejects when it could not be told to its end. */
-  readonly tell: Readonly<Record<ServicePurpose, () => Promise<void>>>;
+  readonly tellers: Readonly<Record<ServicePurpose, { tell(stop: AbortSignal): Promise<void> }>>;
   /** Whether there is still a service to be told. */
-  readonly asked: (purpose: ServicePurpose) => boolean;
+  readonly deliveries: Readonly<Record<ServicePurpose, Pick<Delivery<never>, "listening">>>;
   readonly log: Log;
 }
 
@@ -40,17 +41,12 @@ export class CurrentRuns {
     await Promise.all(this.#running);
   }
 
-  /** Whether a run may go on. */
-  goesOn(purpose: ServicePurpose): boolean {
-    return !this.#stopping.signal.aborted && this.#ports.asked(purpose);
-  }
-
   async #run(purpose: ServicePurpose): Promise<void> {
-    while (this.goesOn(purpose)) {
+    while (this.#goesOn(purpose)) {
       try {
-        return await this.#ports.tell[purpose]();
+        return await this.#ports.tellers[purpose].tell(this.#stopping.signal);
       } catch (error) {
-        if (!this.goesOn(purpose)) return;
+        if (!this.#goesOn(purpose)) return;
         this.#ports.log.warn("what is current was not told to its end, will be retried", {
           code: faultCode(error),
           purpose,
@@ -58,5 +54,9 @@ export class CurrentRuns {
       }
       await delay(this.#againMs, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => undefined);
     }
+  }
+
+  #goesOn(purpose: ServicePurpose): boolean {
+    return !this.#stopping.signal.aborted && this.#ports.deliveries[purpose].listening();
   }
 }

@@ -59,27 +59,31 @@ class Outside {
       { forMs: 30 * MINUTE_MS, epochMs: EPOCH_MS },
       {
         checkConsent: async (devices) => devices.map(({ deviceKey }) => this.verdicts.get(deviceKey) ?? granted),
-        acquireLease: async () => {
-          const over = this.over-- > 0;
-          this.did.push("lease");
-          return {
-            signal: never,
-            over,
-            release: async () => void this.did.push("released"),
-            keep: async () => undefined,
-            abandon: () => undefined,
-          };
+        leases: {
+          acquire: async () => {
+            const over = this.over-- > 0;
+            this.did.push("lease");
+            return {
+              signal: never,
+              over,
+              release: async () => void this.did.push("released"),
+              keep: async () => undefined,
+              abandon: () => undefined,
+            };
+          },
         },
-        announce: async (batch) => {
-          await this.account();
-          this.did.push("account");
-          return () => {
-            this.did.push("handed over");
-            this.told.push(...batch);
-          };
+        delivery: {
+          announce: async (batch) => {
+            await this.account();
+            this.did.push("account");
+            return () => {
+              this.did.push("handed over");
+              this.told.push(...batch);
+            };
+          },
+          left: () => Promise.resolve().then(() => void this.did.push("left")),
+          listening: () => this.asked,
         },
-        left: () => Promise.resolve().then(() => void this.did.push("left")),
-        asked: () => this.asked,
         now: () => NOW,
       },
     );
@@ -94,7 +98,7 @@ describe("what is current", () => {
   it("is told once it is on the account, and the lease lasts until it has left", async () => {
     const outside = new Outside();
     outside.note("a");
-    await outside.teller().tell();
+    await outside.teller().tell(never);
     expect(outside.did).toEqual(["lease", "account", "handed over", "left", "released"]);
     const [told] = outside.told;
     expect(told).toMatchObject({ subject: "s-a", revision: 9, wrappedSubjectKey: "key", at: NOW - 1_000 });
@@ -109,7 +113,7 @@ describe("what is current", () => {
     outside.verdicts.set("expired", refused("consent-expired"));
     outside.verdicts.set("held", refused("legal-hold"));
     outside.verdicts.set("damaged", { ...granted, wrappedSubjectKey: "damaged" });
-    await outside.teller().tell();
+    await outside.teller().tell(never);
     expect(outside.devices).toEqual(["stays"]);
   });
 
@@ -117,7 +121,7 @@ describe("what is current", () => {
     const outside = new Outside();
     outside.note("a");
     outside.verdicts.set("a", { ...granted, grants: grantsOf({ scene: ["status"] }) });
-    await outside.teller().tell();
+    await outside.teller().tell(never);
     expect(outside.told[0]?.result.scene).not.toHaveProperty("model");
   });
 
@@ -125,7 +129,7 @@ describe("what is current", () => {
     const outside = new Outside();
     const devices = Array.from({ length: 1_200 }, (_, n) => `d${String(n).padStart(4, "0")}`);
     for (const device of devices) outside.note(device);
-    await outside.teller().tell();
+    await outside.teller().tell(never);
     const order = outside.told.map(({ subject }) => subject.slice(2));
     expect(outside.devices).toEqual(devices);
     expect(order).not.toEqual(devices);
@@ -140,7 +144,7 @@ describe("what is current", () => {
     outside.account = async () => {
       outside.asked = false;
     };
-    await outside.teller().tell();
+    await outside.teller().tell(never);
     expect(outside.told).toHaveLength(500);
   });
 
@@ -148,7 +152,7 @@ describe("what is current", () => {
     const outside = new Outside();
     outside.note("a");
     outside.over = 1;
-    await outside.teller().tell();
+    await outside.teller().tell(never);
     expect(outside.devices).toEqual(["a"]);
     expect(outside.did.slice(0, 3)).toEqual(["lease", "account", "released"]);
   });
@@ -159,15 +163,22 @@ describe("what is current", () => {
     outside.account = async () => {
       throw new GatewayError("REDIS_UNAVAILABLE", "test");
     };
-    await expect(outside.teller().tell()).rejects.toThrow("test");
+    await expect(outside.teller().tell(never)).rejects.toThrow("test");
     expect([outside.told, outside.did]).toEqual([[], ["lease", "released"]]);
   });
 });
 
 describe("a run", () => {
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() };
-  const runs = (tell: () => Promise<void>, asked = () => true) =>
-    new CurrentRuns({ tell: { scene: tell, network: tell, weather: tell }, asked, log }, 1);
+  const runs = (tell: () => Promise<void>, listening = () => true) =>
+    new CurrentRuns(
+      {
+        tellers: { scene: { tell }, network: { tell }, weather: { tell } },
+        deliveries: { scene: { listening }, network: { listening }, weather: { listening } },
+        log,
+      },
+      1,
+    );
 
   it("begins again after a fault, until it is told", async () => {
     const tell = vi.fn(async (): Promise<void> => undefined);

@@ -10,14 +10,16 @@
 import type { CheckConsent } from "../model/consent.ts";
 import type { Moment, NameAt, SaidBefore } from "../model/current.ts";
 import { damageIn } from "../model/damage.ts";
+import type { Delivery } from "../model/delivery.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
+import type { LeaseSource } from "../model/lease.ts";
 import { type KnownRecord, openedRecord } from "../platform/known-records.ts";
 import type { Covered, RecordCoverage } from "../platform/record-coverage.ts";
 import { fieldOf, type SealedRecords } from "../platform/sealed-records.ts";
 import { shuffled } from "../platform/shuffled.ts";
-import { type LeasePorts, underLease } from "../platform/under-lease.ts";
+import { underLease } from "../platform/under-lease.ts";
 
 /** Where the last message of each device is found, and what of it is current. */
 export interface CurrentSource<Content, Part extends string> {
@@ -31,12 +33,11 @@ export interface CurrentSource<Content, Part extends string> {
   readonly addressable: { remember(name: Pseudonym, device: DeviceRef): void };
 }
 
-export interface CurrentPorts extends LeasePorts {
+export interface CurrentPorts {
+  readonly leases: LeaseSource;
   readonly checkConsent: CheckConsent;
-  /** As in the pipeline, to those who asked: puts them on the account; resolves with what hands over. */
-  readonly announce: (batch: readonly Outgoing[]) => Promise<() => unknown>;
-  /** Whether there is still a service to be told. */
-  readonly asked: () => boolean;
+  /** To those who asked. */
+  readonly delivery: Delivery<Outgoing>;
   /** Unix ms. */
   readonly now: () => number;
 }
@@ -64,10 +65,10 @@ export class CurrentTeller<Content, Part extends string> {
   }
 
   /** Resolves when all of it was told, or when no one waits for it any more. Throws REDIS_UNAVAILABLE, LEASE_LOST. */
-  async tell(): Promise<void> {
+  async tell(stop: AbortSignal): Promise<void> {
     const devices = shuffled(await this.#devices());
     for (let from = 0; from < devices.length; from += RECORDS_PER_PORTION) {
-      if (!this.#ports.asked()) return;
+      if (stop.aborted || !this.#ports.delivery.listening()) return;
       await this.#portion(devices.slice(from, from + RECORDS_PER_PORTION));
     }
   }
@@ -99,7 +100,7 @@ export class CurrentTeller<Content, Part extends string> {
     const moment: Moment = { ...this.#options, now: this.#ports.now() };
     const told = portion.flatMap((one, index) => this.#told(one, covered[index], moment) ?? []);
     if (told.length === 0) return undefined;
-    const deliver = await this.#ports.announce(told.map(({ outgoing }) => outgoing));
+    const deliver = await this.#ports.delivery.announce(told.map(({ outgoing }) => outgoing));
     return () => {
       const { addressable } = this.#source;
       for (const { device, outgoing } of told) {

@@ -5,7 +5,7 @@ import { type CheckConsent, grantsOf, type Verdict } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DevicePlace, PlacedDevice } from "../model/forecast.ts";
 import type { CellId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
-import { Delivery } from "./delivery.ts";
+import { ForecastDelivery } from "./delivery.ts";
 import { noticeOf } from "./forecast.ts";
 import { type Kept, KeptForecasts } from "./kept-forecasts.ts";
 
@@ -47,7 +47,7 @@ let leases: number;
 let open: number;
 let check: CheckConsent;
 let over: boolean;
-let delivery: Delivery;
+let delivery: ForecastDelivery;
 
 beforeEach(() => {
   kept = new Map();
@@ -62,23 +62,25 @@ beforeEach(() => {
     },
   };
   const keyspace = { forecast: (cell: CellId) => `f:${cell}` };
-  delivery = new Delivery({
+  delivery = new ForecastDelivery({
     kept: new KeptForecasts(redis as never, keyspace as never),
     placed: () => devices.filter(({ known }) => known),
-    acquireLease: async () => {
-      leases += 1;
-      open += 1;
-      return {
-        signal: new AbortController().signal,
-        get over() {
-          return over;
-        },
-        release: async () => {
-          open -= 1;
-        },
-        keep: async () => undefined,
-        abandon: () => undefined,
-      };
+    leases: {
+      acquire: async () => {
+        leases += 1;
+        open += 1;
+        return {
+          signal: new AbortController().signal,
+          get over() {
+            return over;
+          },
+          release: async () => {
+            open -= 1;
+          },
+          keep: async () => undefined,
+          abandon: () => undefined,
+        };
+      },
     },
     checkConsent: async (refs) => {
       expect(open).toBe(1);
@@ -232,10 +234,10 @@ describe("without consent", () => {
 
   it("a change of the record makes its place unknown at once, and that of no other", async () => {
     const [one, other] = [device("one"), device("other")];
-    const check1 = new Delivery({
+    const check1 = new ForecastDelivery({
       kept: { over: async () => new Map() },
       placed: () => devices,
-      acquireLease: () => Promise.reject(new Error("not asked")),
+      leases: { acquire: () => Promise.reject(new Error("not asked")) },
       checkConsent: async (refs) => refs.map(() => ({ refusal: "consent-withdrawn" })),
     });
     await check1.recordChanged("of one" as SubjectTag);
@@ -244,10 +246,10 @@ describe("without consent", () => {
 
   it("that could not be asked a changed record counts as withdrawn", async () => {
     const one = device("one");
-    const away = new Delivery({
+    const away = new ForecastDelivery({
       kept: { over: async () => new Map() },
       placed: () => devices,
-      acquireLease: () => Promise.reject(new Error("not asked")),
+      leases: { acquire: () => Promise.reject(new Error("not asked")) },
       checkConsent: () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE")),
     });
     await away.recordChanged("one" as DeviceKey);

@@ -10,7 +10,7 @@ import { type CheckConsent, LOCATION, usable } from "../model/consent.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { PlacedDevice } from "../model/forecast.ts";
 import type { CellId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 import { cellsOver, forecastCell } from "./cells.ts";
 import { noticeOf } from "./forecast.ts";
 import type { Kept, KeptForecasts } from "./kept-forecasts.ts";
@@ -19,7 +19,7 @@ export interface DeliveryPorts {
   readonly kept: Pick<KeptForecasts, "over">;
   /** Looked through while others come and go. */
   readonly placed: () => Iterable<PlacedDevice>;
-  readonly acquireLease: () => Promise<Lease>;
+  readonly leases: LeaseSource;
   readonly checkConsent: CheckConsent;
 }
 
@@ -28,7 +28,7 @@ const PAGE = 200;
 const LOOKED_AT = 500;
 const TOLD = 20;
 
-export class Delivery {
+export class ForecastDelivery {
   readonly #ports: DeliveryPorts;
   #due = new Set<CellId>();
   #asked = false;
@@ -103,7 +103,7 @@ export class Delivery {
       else device.place.asks = false;
     }
     if (wanted.length === 0) return;
-    const lease = await this.#ports.acquireLease();
+    const lease = await this.#ports.leases.acquire();
     try {
       await this.#consented(wanted, lease);
     } finally {

@@ -4,28 +4,26 @@
  */
 import type { Credentials } from "../consent/credentials.ts";
 import type { DeviceConnections } from "../consent/device-connections.ts";
-import type { Leases } from "../consent/fence/leases.ts";
 import type { Hubs } from "../consent/hubs.ts";
 import type { Ledger } from "../consent/ledger/ledger.ts";
 import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
-import type { CentrePlaces, WatchEnd } from "../model/centre.ts";
-import type { Silenced } from "../model/consent-change.ts";
+import type { CentrePlaces, Viewing } from "../model/centre.ts";
 import type { Hint } from "../model/hint.ts";
-import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
+import type { DeviceId, DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { PlainProperty } from "../model/property.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
 import type { Readiness } from "../model/readiness.ts";
 import type { TrialOutcome } from "../model/trial.ts";
+import type { DevicePorts, HoldPorts, SubjectPorts } from "../operations/ports.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
 import type { Seal } from "../platform/keys/seal.ts";
 import type { Disclosures } from "../rights/access/disclosures.ts";
 import type { Exports } from "../rights/access/export.ts";
 import type { AuditTrail } from "../rights/audit/trail.ts";
 import type { Erasures } from "../rights/erasure/erasures.ts";
-import type { MinorPurge } from "../rights/erasure/minor-purge.ts";
 import type { LegalHolds } from "../rights/holds/legal-holds.ts";
 import type { KeptAnswers } from "../rights/kept-answers.ts";
 import type { ReceiptKeys } from "../rights/receipts/keys.ts";
@@ -33,18 +31,10 @@ import type { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { ServiceDirectory } from "../services/directory.ts";
 import type { ServiceRegistry } from "../services/registry.ts";
 
-/** Live views of the messages of one device; a message passes through here as text and is never parsed. */
+/** Live views of the messages of one device. */
 export interface SamplesPort {
   /** `undefined`: there are too many live views already. The function returned ends it. */
-  watch(watch: {
-    readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
-    readonly session: string;
-    readonly forMs: number;
-    /** Whether the view is still allowed: asked every few seconds, and when the record changed. */
-    stands(): Promise<boolean>;
-    sample(json: string): void;
-    ended(why: WatchEnd): void;
-  }): (() => void) | undefined;
+  watch(viewing: Viewing): (() => void) | undefined;
   endSubject(subject: SubjectTag): void;
   endSession(session: string): void;
   stop(): void;
@@ -85,7 +75,7 @@ export interface CentrePort {
   readonly publicUrl: string | undefined;
 }
 
-export interface HttpPorts {
+export interface HttpPorts extends SubjectPorts, DevicePorts, HoldPorts {
   readonly lookup: Pick<Lookup, "deviceKey" | "subjectTag" | "aliasMac">;
   readonly credentials: Pick<Credentials, "issue">;
   readonly hubs: Pick<Hubs, "register" | "remove" | "load" | "dialectOf">;
@@ -119,27 +109,20 @@ export interface HttpPorts {
   };
   readonly keptAnswers: Pick<KeptAnswers, "begin">;
   readonly holds: Pick<LegalHolds, "place" | "release" | "list">;
-  readonly minors: Pick<MinorPurge, "purgeIfDue">;
-  readonly leases: Pick<Leases, "drain">;
   readonly refusals: {
     /** Of the last hour, the oldest first. */
     of(device: DeviceKey): readonly (Hint & { readonly at: number })[];
   };
   /** What would become of a publication; `undefined` for a device behind a hub. */
   check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
-  /** Takes away what is noted of devices and consent does not cover any more. */
-  tidyRecords(concerned: SubjectTag | DeviceKey, silenced: readonly Silenced[]): Promise<void>;
-  purgeDeadLetters(subject: SubjectTag, devices: readonly DeviceKey[]): Promise<unknown>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
   readiness(): Readiness;
   /** What services receive and may publish over MQTT. */
   readonly asyncApi: Readonly<Record<string, unknown>>;
-  readonly metrics: {
+  readonly metrics: SubjectPorts["metrics"] & {
     /** Prometheus text format; `open` as anybody may read it. */
     text(view: "open" | "full"): Promise<string>;
-    /** From the request to a truthful answer. */
-    withdrawalAnswered(durationMs: number): void;
     httpRefused(reason: HttpRefusal): void;
   };
   readonly log: Log;

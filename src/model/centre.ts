@@ -6,6 +6,7 @@ import { z } from "zod";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
 import { childCount } from "./device-connection.ts";
 import { erasureStatus, receiptKey } from "./erasure.ts";
+import type { DeviceRef } from "./ids.ts";
 import { PLACE_STATES } from "./place.ts";
 import { CATEGORIES, PURPOSES } from "./purposes.ts";
 
@@ -147,3 +148,17 @@ export type NothingReason = (typeof NOTHING_REASONS)[number];
 /** Why a live view ended. */
 export const WATCH_ENDS = ["time", "withdrawn", "unbound", "changed", "stopping"] as const;
 export type WatchEnd = (typeof WATCH_ENDS)[number];
+
+/** A live view of the messages of one device; a message passes through here as text and is never parsed. */
+export interface Viewing {
+  readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
+  /** Id of the watching session. */
+  readonly session: string;
+  readonly forMs: number;
+  /** Whether it may still watch, asked every few seconds and when the record changed; a fault means no. */
+  stands(): Promise<boolean>;
+  /** One sample as JSON. */
+  sample(json: string): void;
+  /** No further sample comes. Not called when the watcher itself stopped. */
+  ended(why: WatchEnd): void;
+}

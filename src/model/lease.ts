@@ -1,6 +1,11 @@
 /** A lease of the fence: while it lasts, and no longer, something may be written of what was read under it. */
 import type { DeviceKey, SubjectTag } from "./ids.ts";
 
+/** Where leases come from. */
+export interface LeaseSource {
+  acquire(): Promise<Lease>;
+}
+
 export interface Lease {
   /** Aborts a quarter of the term before the lease ends: whatever writes under it must stop then. */
   readonly signal: AbortSignal;

@@ -95,26 +95,30 @@ class Outside {
           async () =>
           ({ deviceKey }) =>
             this.verdicts.get(deviceKey) === held,
-        acquireLease: async () => ({
-          signal: never,
-          get over() {
-            return outside.over;
-          },
-          release: async () => void this.did.push("released"),
-          keep: async () => undefined,
-          abandon: () => undefined,
-        }),
-        nameOf: (_, device, epoch) => `${device} in ${epoch}` as Pseudonym,
-        announce: async (batch) => {
-          this.account();
-          return () => {
-            if (this.hears) this.told.push(...batch);
-            return batch.map(() => this.hears);
-          };
+        leases: {
+          acquire: async () => ({
+            signal: never,
+            get over() {
+              return outside.over;
+            },
+            release: async () => void this.did.push("released"),
+            keep: async () => undefined,
+            abandon: () => undefined,
+          }),
         },
-        left: () => Promise.resolve().then(() => void this.did.push("left")),
+        nameOf: (_, device, epoch) => `${device} in ${epoch}` as Pseudonym,
+        delivery: {
+          announce: async (batch) => {
+            this.account();
+            return () => {
+              if (this.hears) this.told.push(...batch);
+              return batch.map(() => this.hears);
+            };
+          },
+          left: () => Promise.resolve().then(() => void this.did.push("left")),
+          listening: () => this.listening,
+        },
         addressable: { remember: (name, device) => void this.addressable.set(name, device) },
-        listening: () => this.listening,
         waiting: (count) => {
           this.waiting = count;
         },

@@ -11,10 +11,11 @@
 import { setImmediate as otherWork } from "node:timers/promises";
 import { damageIn } from "../model/damage.ts";
 import type { NetworkRecord } from "../model/deidentified.ts";
+import type { DeviceDelivery } from "../model/delivery.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { LeaseSource } from "../model/lease.ts";
 import type { NetworkNote, NetworkSaid } from "../model/network.ts";
 import { type KnownRecord, type KnownRecordsPorts, knownRecords } from "../platform/known-records.ts";
 import type { Replacement, SealedRecords } from "../platform/sealed-records.ts";
@@ -35,16 +36,12 @@ export interface TellerOptions {
 
 export interface TellerPorts extends KnownRecordsPorts<NetworkNote> {
   readonly records: Pick<SealedRecords<NetworkNote>, "all" | "read" | "open" | "replace">;
-  readonly acquireLease: () => Promise<Lease>;
+  readonly leases: LeaseSource;
   /** Throws SUBJECT_KEY_UNREADABLE. */
   readonly nameOf: (wrappedSubjectKey: string, device: DeviceKey, epoch: number) => Pseudonym;
-  /** As in the pipeline: puts the recipients on the account; resolves with what hands over. */
-  readonly announce: (batch: readonly Outgoing[]) => Promise<() => readonly boolean[]>;
-  readonly left: (signal: AbortSignal) => Promise<void> | undefined;
+  readonly delivery: DeviceDelivery;
   /** A network service may answer this name with a notice. */
   readonly addressable: { remember(name: Pseudonym, device: DeviceRef): void };
-  /** Whether a network service listens here: another gateway may have those that do. */
-  readonly listening: () => boolean;
   /** Of this step: names that have something to tell which was not told yet. */
   readonly waiting: (count: number) => void;
 }
@@ -88,7 +85,7 @@ export class NetworkTeller {
     const moment: Moment = { at: number * stepMs, now, epochStart, roundMs };
     const due = shuffled(await this.#due(await this.#known(now), moment));
     for (let from = 0; from < due.length; from += NAMES_PER_PORTION) {
-      if (stop.aborted || !this.#ports.listening() || !(await turn.goOn())) return false;
+      if (stop.aborted || !this.#ports.delivery.listening() || !(await turn.goOn())) return false;
       // These names have ended; those of the next epoch have minutes of their own.
       if (now + performance.now() - begun >= epochStart + epochMs) return true;
       await this.#portion(due.slice(from, from + NAMES_PER_PORTION), moment);
@@ -144,24 +141,24 @@ export class NetworkTeller {
   }
 
   async #portion(portion: readonly Telling[], moment: Moment): Promise<void> {
-    const { acquireLease, announce, left, listening } = this.#ports;
-    const lease = await acquireLease();
+    const { leases, delivery } = this.#ports;
+    const lease = await leases.acquire();
     let leaving: Promise<void> | undefined;
     try {
       const claimed = await this.#claim(await this.#covered(portion, moment), moment);
       if (claimed.length === 0) return;
       let delivered: readonly boolean[] = [];
       try {
-        const deliver = await announce(claimed.map((one) => outgoingOf(one, moment)));
+        const deliver = await delivery.announce(claimed.map((one) => outgoingOf(one, moment)));
         if (lease.over) throw new GatewayError("LEASE_LOST", "before telling network services");
         delivered = deliver();
         for (const [index, one] of claimed.entries())
           if (delivered[index] === true) this.#ports.addressable.remember(one.name, one.device);
       } finally {
-        leaving = left(lease.signal);
+        leaving = delivery.left(lease.signal);
         // With a service that listens to other names only it counts as told; without any it waits.
         const untold = claimed.filter((_, index) => delivered[index] !== true);
-        if (delivered.length === 0 || !listening()) await this.#takeBack(untold, moment);
+        if (delivered.length === 0 || !delivery.listening()) await this.#takeBack(untold, moment);
       }
     } finally {
       await leaving;

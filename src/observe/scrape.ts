@@ -1,7 +1,6 @@
 /** From plain numbers to the Prometheus text: series are created only at scrape time. */
 import { Counter, Gauge, type Registry } from "prom-client";
-import type { Distribution, Quantiles } from "./distribution.ts";
-import { ScrapedHistogram, ScrapedSummary } from "./distribution.ts";
+import { type Distribution, type Quantiles, ScrapedHistogram, ScrapedSummary } from "./distribution.ts";
 import type { MetricRow } from "./metric-row.ts";
 import { METRICS, type MetricName } from "./metric-table.ts";
 

@@ -62,7 +62,7 @@ class Outside {
   #ports(): PipelinePorts {
     const nothing = () => undefined;
     return {
-      acquireLease: async () => this.#lease(),
+      leases: { acquire: async () => this.#lease() },
       checkConsent: async () => next(this.verdicts),
       deidentify: (one, grants) =>
         usable(grants, "analytics", one.carried) === 0 ? {} : { analytics: recordOf(one, grants) },
@@ -88,10 +88,9 @@ class Outside {
       notePlaces: async () => undefined,
       count: async () => undefined,
       gather: async (readings) => readings.map(() => true),
-      announce: async (batch) => () => batch.map(() => false),
-      left: nothing,
+      scene: { announce: async (batch) => () => batch.map(() => false), left: nothing, listening: () => true },
       addressable: { remember: nothing },
-      causeOf: nothing,
+      commands: { causeOf: nothing },
       tellsHomes: () => false,
       deadLetter: async () => undefined,
       breaker: { state: "closed", enter: () => this.#turns++ % 2, passed: nothing, failed: nothing },

@@ -2,9 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { allOf, type CheckConsent, type Verdict } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
+import type { DeviceDelivery } from "../model/delivery.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { Pipeline, type PipelinePorts } from "./pipeline.ts";
@@ -38,22 +39,29 @@ const leaseUntil = (signal: AbortSignal): Lease => ({
   abandon: () => undefined,
 });
 
-function setUp(ports: Partial<PipelinePorts> = {}) {
+type Replaced = Partial<PipelinePorts & LeaseSource & DeviceDelivery>;
+
+/** `acquire` in place of that of the leases; `announce` and `left` of the delivery to scene services. */
+function setUp({ acquire, announce, left, ...ports }: Replaced = {}) {
   const books: Record<string, number> = {};
   const count = (name: string, many: number): void => {
     if (many > 0) books[name] = (books[name] ?? 0) + many;
   };
   const happened: string[] = [];
   const pipeline = new Pipeline({
-    acquireLease: async () => {
-      happened.push("leased");
-      return {
-        signal: never,
-        over: false,
-        release: async () => void happened.push("released"),
-        keep: async () => undefined,
-        abandon: () => undefined,
-      };
+    leases: {
+      acquire:
+        acquire ??
+        (async () => {
+          happened.push("leased");
+          return {
+            signal: never,
+            over: false,
+            release: async () => void happened.push("released"),
+            keep: async () => undefined,
+            abandon: () => undefined,
+          };
+        }),
     },
     checkConsent: async (devices) => {
       happened.push("asked");
@@ -72,16 +80,21 @@ function setUp(ports: Partial<PipelinePorts> = {}) {
     noteNetwork: async (said) => said.map(() => true),
     count: async () => undefined,
     gather: async (readings) => readings.map(() => true),
-    announce: async (batch) => {
-      happened.push(`announced ${batch.length}`);
-      return () => {
-        happened.push(`forwarded ${batch.length}`);
-        return batch.map(() => true);
-      };
+    scene: {
+      listening: () => true,
+      announce:
+        announce ??
+        (async (batch) => {
+          happened.push(`announced ${batch.length}`);
+          return () => {
+            happened.push(`forwarded ${batch.length}`);
+            return batch.map(() => true);
+          };
+        }),
+      left: left ?? (() => undefined),
     },
-    left: () => undefined,
     addressable: { remember: () => undefined },
-    causeOf: () => undefined,
+    commands: { causeOf: () => undefined },
     tellsHomes: () => false,
     deadLetter: async (reason, messages) => void happened.push(`dead-lettered ${messages.length} ${reason}`),
     breaker: { state: "closed", enter: () => 0, passed: () => undefined, failed: () => undefined },
@@ -195,7 +208,7 @@ describe("a batch", () => {
   it("whose lease ended is not forwarded, and is retried", async () => {
     const leases = [AbortSignal.abort(), never];
     const { pipeline, books, happened } = setUp({
-      acquireLease: async () => leaseUntil(leases.shift() ?? never),
+      acquire: async () => leaseUntil(leases.shift() ?? never),
     });
     await pipeline.process([message("one")], never);
     expect(happened.filter((step) => step === "forwarded 1")).toHaveLength(1);
@@ -237,7 +250,7 @@ describe("a batch", () => {
     const verdicts: Verdict[] = [granted, { refusal: "consent-withdrawn", wrappedSubjectKey: "key" }];
     const removed: unknown[] = [];
     const { pipeline, happened, books } = setUp({
-      acquireLease: async () => leaseUntil(leases.shift() ?? never),
+      acquire: async () => leaseUntil(leases.shift() ?? never),
       checkConsent: async (devices) => {
         const verdict = verdicts.shift() ?? granted;
         return devices.map(() => verdict);
@@ -277,7 +290,7 @@ describe("a batch", () => {
     const lease = new AbortController();
     const leases = [lease.signal, never];
     const { pipeline, happened } = setUp({
-      acquireLease: async () => leaseUntil(leases.shift() ?? never),
+      acquire: async () => leaseUntil(leases.shift() ?? never),
       announce: async (batch) => {
         lease.abort();
         return () => batch.map(() => happened.push("forwarded") > 0);
@@ -293,7 +306,7 @@ describe("a batch", () => {
     const leases = [lease.signal, never];
     const underWhich: boolean[] = [];
     const { pipeline, books } = setUp({
-      acquireLease: async () => leaseUntil(leases.shift() ?? never),
+      acquire: async () => leaseUntil(leases.shift() ?? never),
       deidentify: ({ device }) => {
         lease.abort();
         if (device.deviceKey === "odd") throw new Error("odd");
@@ -374,7 +387,7 @@ describe("a batch", () => {
 });
 
 describe("a message that becomes a dead letter", () => {
-  const setAside = (deadLetter: PipelinePorts["deadLetter"], ports: Partial<PipelinePorts> = {}) => {
+  const setAside = (deadLetter: PipelinePorts["deadLetter"], ports: Replaced = {}) => {
     const announced: number[] = [];
     let forwarded = 0;
     const run = setUp({
@@ -581,7 +594,7 @@ describe("noting for network services", () => {
     let leases = 0;
     const noted: unknown[] = [];
     const { pipeline } = setUp({
-      acquireLease: async () => {
+      acquire: async () => {
         leases += 1;
         const over = leases === 1;
         const nothing = () => undefined;

@@ -10,10 +10,11 @@
  */
 import { type CheckConsent, type Grants, usableByAny } from "../model/consent.ts";
 import type { AnalyticsRecord } from "../model/deidentified.ts";
+import type { DeviceDelivery } from "../model/delivery.ts";
 import type { Outgoing } from "../model/disclosure.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
@@ -25,7 +26,7 @@ import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
 export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts, RecordPorts, CrowdPorts {
-  readonly acquireLease: () => Promise<Lease>;
+  readonly leases: LeaseSource;
   readonly checkConsent: CheckConsent;
   /** The purposes for which a recipient exists right now: nothing is made for the others. */
   readonly wanted: () => Grants;
@@ -37,23 +38,15 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
-  /**
-   * Writes every entitled and connected recipient to the account of disclosures. Resolves with the function that
-   * delivers the batch to them; it returns for each message whether any recipient got it. Rejects with a retryable
-   * `GatewayError`.
-   */
-  readonly announce: (batch: readonly Outgoing[]) => Promise<() => readonly boolean[]>;
-  /**
-   * What was delivered since the last call: resolves once it has left the process, or was discarded when the signal
-   * fired. `undefined` when there is nothing to wait for.
-   */
-  readonly left: (signal: AbortSignal) => Promise<void> | undefined;
+  readonly scene: DeviceDelivery;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: { remember(pseudonym: Pseudonym, device: DeviceRef): void };
   /** Whether who consented to this version of the policy agreed that scene services hear which devices are of one home. */
   readonly tellsHomes: (policyVersion: number) => boolean;
-  /** How many commands led to what the device under this name says now; `undefined` when it was not commanded lately. */
-  readonly causeOf: (pseudonym: Pseudonym) => number | undefined;
+  readonly commands: {
+    /** How many commands led to what the device under this name says now; `undefined` when it was not commanded lately. */
+    causeOf(pseudonym: Pseudonym): number | undefined;
+  };
   readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
 }
 
@@ -117,7 +110,7 @@ export class Pipeline {
   async setAside(reason: DeadLetterReason, messages: readonly RawMessage[], stop: AbortSignal): Promise<void> {
     const batch = await this.#patience.until(messages.length, stop, async () => {
       const batch = messages.map((message) => passageOf(message, undefined));
-      const lease = await this.#ports.acquireLease();
+      const lease = await this.#ports.leases.acquire();
       try {
         await this.#consented(batch);
         for (const passage of batch) if (passage.refusal === undefined) passage.setAside = reason;
@@ -140,7 +133,7 @@ export class Pipeline {
     // Batches are written in parallel; services must still receive a device's messages in order.
     const turn = this.#forwarding.enter();
     let left: Promise<void> | undefined;
-    const lease = await this.#ports.acquireLease().catch((error: unknown) => {
+    const lease = await this.#ports.leases.acquire().catch((error: unknown) => {
       turn.leave();
       throw error;
     });
@@ -160,7 +153,7 @@ export class Pipeline {
         forward();
       } finally {
         // Includes what was handed over before a fault: it leaves under this lease or not at all.
-        left = this.#ports.left(lease.signal);
+        left = this.#ports.scene.left(lease.signal);
       }
     } finally {
       turn.leave();
@@ -255,7 +248,7 @@ export class Pipeline {
       if (result?.scene === undefined) continue;
       if (setAside !== undefined || verdict === undefined || verdict.refusal !== undefined) continue;
       passages.push(passage);
-      const cause = this.#ports.causeOf(result.scene.device);
+      const cause = this.#ports.commands.causeOf(result.scene.device);
       const scene = cause === undefined ? result.scene : { ...result.scene, cause };
       outgoing.push({
         subject: message.device.subjectTag,
@@ -265,7 +258,7 @@ export class Pipeline {
         result: { scene },
       });
     }
-    const deliver = await this.#ports.announce(outgoing);
+    const deliver = await this.#ports.scene.announce(outgoing);
     return () => {
       for (const { message, result } of passages) {
         if (result?.scene !== undefined) this.#ports.addressable.remember(result.scene.device, message.device);

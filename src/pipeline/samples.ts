@@ -3,7 +3,7 @@
  * purpose got of it. In memory only, bounded, and ended within minutes. Refused messages are not shown: they are not
  * used for anything, not even for this.
  */
-import type { NothingReason, WatchEnd } from "../model/centre.ts";
+import type { NothingReason, Viewing, WatchEnd } from "../model/centre.ts";
 import { type Grants, usable } from "../model/consent.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import type { DeviceKey, DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
@@ -21,19 +21,6 @@ export interface SamplesOptions {
   readonly everyMs: number;
   /** How often it is checked at least that a watcher is still allowed to watch. */
   readonly confirmEveryMs: number;
-}
-
-export interface Viewing {
-  readonly device: Pick<DeviceRef, "deviceKey" | "subjectTag">;
-  /** Id of the watching session. */
-  readonly session: string;
-  readonly forMs: number;
-  /** Whether it may still watch; a fault means no. */
-  stands(): Promise<boolean>;
-  /** One sample as JSON. */
-  sample(json: string): void;
-  /** No further sample comes. Not called when the watcher itself stopped. */
-  ended(why: WatchEnd): void;
 }
 
 /** A processed message and its outcome. */

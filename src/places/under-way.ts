@@ -8,7 +8,7 @@ import { type CheckConsent, LOCATION, usable, type Verdict } from "../model/cons
 import type { PlaceRow } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { DeviceKey, DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { Log } from "../model/log.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
@@ -24,7 +24,7 @@ export interface Sent {
 
 export interface UnderWayPorts {
   readonly checkConsent: CheckConsent;
-  readonly acquireLease: () => Promise<Lease>;
+  readonly leases: LeaseSource;
   readonly placeName: (wrappedSubjectKey: string, device: DeviceKey, epochStart: number) => Pseudonym;
   readonly records: Pick<PlaceRecords, "read" | "open" | "replace">;
   /** Resolves when the store answers. Rejects with a retryable `GatewayError`. */
@@ -84,7 +84,7 @@ export class PlacesUnderWay {
       return device === undefined ? [] : [{ device: { ...device, revision }, epochStart: epochStart ?? 0 }];
     });
     if (sent.length === 0) return;
-    const lease = await this.#ports.acquireLease();
+    const lease = await this.#ports.leases.acquire();
     await this.keep(lease, sent);
     await this.settle(lease, sent, stop);
   }

@@ -72,7 +72,7 @@ class Outside {
         if (revision !== undefined && revision < this.since) return withdrawn;
         return this.verdicts.get(deviceKey) ?? granted;
       });
-    const acquireLease = async () => this.#lease();
+    const leases = { acquire: async () => this.#lease() };
     const placeName = (_: string, device: DeviceKey) => nameOf(device);
     const removePlaces = async (places: readonly { device: string }[]) => {
       this.did.push(`remove ${places.length}`);
@@ -93,7 +93,7 @@ class Outside {
       { placesUnderWay: "under-way" },
       {
         checkConsent,
-        acquireLease,
+        leases,
         placeName,
         removePlaces,
         records: this.#store(),
@@ -116,7 +116,7 @@ class Outside {
           async () =>
           ({ deviceKey }) =>
             this.held.has(deviceKey),
-        acquireLease,
+        leases,
         placeName,
         removePlaces,
         write: async (rows) => {

@@ -9,7 +9,7 @@ import { setImmediate as otherWork } from "node:timers/promises";
 import type { PlaceRow } from "../model/deidentified.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, DeviceRef, Pseudonym } from "../model/ids.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { PlaceRecord, ToldPlace } from "../model/place.ts";
 import { type KnownRecord, type KnownRecordsPorts, knownRecords } from "../platform/known-records.ts";
 import { shuffled } from "../platform/shuffled.ts";
@@ -31,7 +31,7 @@ export interface PlaceWriterOptions {
 
 export interface PlaceWriterPorts extends KnownRecordsPorts<PlaceRecord> {
   readonly underWay: Pick<PlacesUnderWay, "takeUp" | "begin" | "end" | "keep" | "settle">;
-  readonly acquireLease: () => Promise<Lease>;
+  readonly leases: LeaseSource;
   readonly placeName: (wrappedSubjectKey: string, device: DeviceKey, epochStart: number) => Pseudonym;
   readonly write: (
     places: readonly PlaceRow[],
@@ -125,7 +125,7 @@ export class PlaceWriter {
   }
 
   async #portion(portion: readonly Due[], stop: AbortSignal): Promise<void> {
-    const lease = await this.#ports.acquireLease();
+    const lease = await this.#ports.leases.acquire();
     try {
       const covered = await this.#covered(portion);
       const told = await this.#write(

@@ -1,11 +1,11 @@
 /** Handing over under a lease that lasts until the bytes have left the process: a withdrawal that is answered later sees none of it. */
+import type { Delivery } from "../model/delivery.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { Lease } from "../model/lease.ts";
+import type { Lease, LeaseSource } from "../model/lease.ts";
 
-export interface LeasePorts {
-  readonly acquireLease: () => Promise<Lease>;
-  /** As in the pipeline. */
-  readonly left: (signal: AbortSignal) => Promise<void> | undefined;
+export interface LeasedPorts {
+  readonly leases: LeaseSource;
+  readonly delivery: Pick<Delivery<never>, "left">;
 }
 
 /**
@@ -13,20 +13,20 @@ export interface LeasePorts {
  * nothing to. Throws REDIS_UNAVAILABLE, LEASE_LOST, and what the two throw.
  */
 export async function underLease(
-  { acquireLease, left }: LeasePorts,
-  prepare: () => Promise<(() => void) | undefined>,
+  { leases, delivery }: LeasedPorts,
+  prepare: (lease: Lease) => Promise<(() => void) | undefined>,
 ): Promise<void> {
-  const lease = await acquireLease();
+  const lease = await leases.acquire();
   let leaving: Promise<void> | undefined;
   try {
-    const deliver = await prepare();
+    const deliver = await prepare(lease);
     if (deliver === undefined) return;
     if (lease.over) throw new GatewayError("LEASE_LOST", "before handing over");
     try {
       deliver();
     } finally {
       // Also what was handed over before a fault leaves under this lease or not at all.
-      leaving = left(lease.signal);
+      leaving = delivery.left(lease.signal);
     }
   } finally {
     await leaving;

@@ -18,11 +18,11 @@ import type { CheckConsent } from "../model/consent.ts";
 import type { CrowdReading, Seen } from "../model/crowd.ts";
 import { MINUTE_MS } from "../model/durations.ts";
 import type { CellId, SubjectTag } from "../model/ids.ts";
+import type { LeaseSource } from "../model/lease.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
 import type { Base } from "./base.ts";
-import type { Consent } from "./consent.ts";
 import type { Outlets } from "./outlets.ts";
 import type { Store } from "./store.ts";
 
@@ -43,8 +43,8 @@ export interface Crowds {
 
 export interface CrowdsDeps {
   readonly store: Pick<Store, "available" | "sink">;
-  readonly outlets: Pick<Outlets, "fanOut" | "announceCrowds" | "announceCurrent" | "joiners">;
-  readonly leases: Pick<Consent["leases"], "acquire">;
+  readonly outlets: Pick<Outlets, "live" | "current">;
+  readonly leases: LeaseSource;
   readonly checkConsent: CheckConsent;
   readonly toldCells: Pick<ToldCells, "note">;
   /** A key was deleted from Redis. */
@@ -60,7 +60,7 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
   const redis = base.redis.store;
   const { influx, cellActivity } = config.sinks;
   const { coarsestResolution, minPeople, stepMs: configuredMs } = config.weather;
-  const { fanOut } = deps.outlets;
+  const { leases, checkConsent, outlets } = deps;
   const windowMs = steps?.cellActivityMs ?? cellActivity.windowMs;
   const stepMs = steps?.weatherMs ?? configuredMs;
   const clock = new AgreedClock(redis);
@@ -84,17 +84,7 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
   const forMs = config.current.forMinutes * MINUTE_MS;
   const cellKey = createHmac("sha256", keys.pepper).update("consentry cells of the last weather 1").digest();
   const last = new LastWeather(redis, keyspace, { forMs, cellKey }, { days, now });
-  const leased = {
-    acquireLease: () => deps.leases.acquire(),
-    left: (signal: AbortSignal) => fanOut.left(signal),
-  };
-  const currentWeather = new CurrentWeather({
-    ...leased,
-    last,
-    checkConsent: deps.checkConsent,
-    announce: (tellings) => deps.outlets.announceCurrent.weather(tellings),
-    asked: () => (deps.outlets.joiners?.outlets("weather").length ?? 0) > 0,
-  });
+  const currentWeather = new CurrentWeather({ leases, last, checkConsent, delivery: outlets.current.weather });
   const weather = new Weather(
     redis,
     keyspace,
@@ -103,15 +93,14 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
       days,
       readings,
       turn: new Turn(redis, keyspace.weatherTurn),
-      ...leased,
-      checkConsent: deps.checkConsent,
+      leases,
+      checkConsent,
+      delivery: outlets.live.weather,
       areaOf: (cell) => medians.areaOf(cell),
       medians: (values, leastOf) => medians.of(values, leastOf),
       centerOf: (cell: CellId) => centerOf(cell) ?? NOWHERE,
       noteCells: (cells) => deps.toldCells.note(cells),
-      announce: (tellings) => deps.outlets.announceCrowds(tellings),
       keep: forMs === 0 ? undefined : (told) => last.keep(told),
-      listening: () => fanOut.listening("weather"),
       counted: (told, withheld) => metrics.weatherPeople(told, withheld),
       now,
     },

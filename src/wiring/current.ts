@@ -3,11 +3,12 @@
 import { CurrentRuns } from "../current/runs.ts";
 import { SceneNoting } from "../current/scene-noting.ts";
 import { currentScene, isRecent, SCENE_COVERAGE, SCENE_FORM } from "../current/scene-record.ts";
-import { type CurrentPorts, CurrentTeller } from "../current/teller.ts";
+import { CurrentTeller } from "../current/teller.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, MINUTE_MS } from "../model/durations.ts";
+import type { LeaseSource } from "../model/lease.ts";
 import type { NetworkNote, NetworkPart } from "../model/network.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
 import type { SceneNote, ScenePart } from "../model/scene.ts";
@@ -17,29 +18,27 @@ import { NETWORK_FORM } from "../network/record.ts";
 import type { RecordPorts } from "../pipeline/into-records.ts";
 import { knownPages } from "../platform/known-records.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { RecordTidying } from "../platform/record-tidying.ts";
 import { SealedRecords } from "../platform/sealed-records.ts";
 import { type StepTurn, StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Addressable } from "./addressable.ts";
 import type { Base } from "./base.ts";
-import type { Consent } from "./consent.ts";
 import type { Crowds } from "./crowds.ts";
-import type { NotedRecords } from "./noted-records.ts";
+import { type NotedRecords, notedRecords } from "./noted-records.ts";
 import type { Outlets } from "./outlets.ts";
 import { stepPart } from "./step-part.ts";
 
 /** What a test may take away. */
 export interface CurrentOverrides {
   /** In place of leases. Only to show that their absence would be noticed. */
-  readonly currentLease?: CurrentPorts["acquireLease"];
+  readonly currentLease?: LeaseSource["acquire"];
 }
 
 export interface CurrentDeps {
   readonly checkConsent: CheckConsent;
-  readonly leases: Pick<Consent["leases"], "acquire">;
+  readonly leases: LeaseSource;
   readonly keyring: Pick<Keyring, "pseudonym" | "sealRecord" | "openRecord">;
-  readonly outlets: Pick<Outlets, "fanOut" | "joiners" | "announceCurrent" | "anyFor">;
+  readonly outlets: Pick<Outlets, "current" | "anyFor">;
   readonly crowds: Pick<Crowds, "currentWeather">;
   readonly addressable: Pick<Addressable, "scene" | "network">;
   readonly damaged: TellDamage;
@@ -66,11 +65,6 @@ export function createCurrent(base: Base, deps: CurrentDeps, overrides: CurrentO
   const records = new SealedRecords(redis.store, keyspace.scenes, SCENE_FORM, keyring);
   const noting = new SceneNoting(records, { aheadMs: config.mqtt.clockWindowFutureMs, now: Date.now }, forMs);
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new RecordTidying(redis.store, keyspace, {
-    records,
-    uncovered: (noted) => SCENE_COVERAGE.uncovered(noted, { records, checkConsent }),
-    held,
-  });
   const runs = createRuns(base, deps, { records, forMs, overrides });
   const stepMs = Math.min(SWEEP_MS.most, Math.max(SWEEP_MS.least, Math.floor(forMs / SWEEPS_PER_TERM)));
   const sweep = async ({ now, goOn }: StepTurn, stop: AbortSignal): Promise<boolean> => {
@@ -107,12 +101,12 @@ export function createCurrent(base: Base, deps: CurrentDeps, overrides: CurrentO
     // The weather of a step in which no one listened was told to no one: there is none.
     keeps: (purpose) => forMs > 0 && purpose !== "weather" && outlets.anyFor(purpose),
     tell: (purpose) => runs.tell(purpose),
-    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
-    forget: (subject, devices) => {
-      noting.forget(devices);
-      return records.forget(subject, devices);
-    },
-    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+    ...notedRecords(base, {
+      records,
+      noting,
+      uncovered: (noted) => SCENE_COVERAGE.uncovered(noted, { records, checkConsent }),
+      held,
+    }),
   };
 }
 
@@ -127,15 +121,8 @@ function createRuns(
   { checkConsent, leases, keyring, outlets, crowds, addressable }: CurrentDeps,
   { records, forMs, overrides }: RunsOf,
 ): CurrentRuns {
-  const asked = (purpose: ServicePurpose) => (outlets.joiners?.outlets(purpose).length ?? 0) > 0;
-  const portsOf = (purpose: "scene" | "network"): CurrentPorts => ({
-    checkConsent,
-    acquireLease: overrides.currentLease ?? (() => leases.acquire()),
-    left: (signal) => outlets.fanOut.left(signal),
-    announce: outlets.announceCurrent[purpose],
-    asked: () => runs.goesOn(purpose),
-    now: Date.now,
-  });
+  const { currentLease: acquire } = overrides;
+  const ports = { checkConsent, leases: acquire ? { acquire } : leases, now: Date.now };
   const options = { forMs, epochMs: config.deidentify.epochDays * DAY_MS };
   const scenes = new CurrentTeller<SceneNote, ScenePart>(
     {
@@ -146,7 +133,7 @@ function createRuns(
       addressable: addressable.scene,
     },
     options,
-    portsOf("scene"),
+    { ...ports, delivery: outlets.current.scene },
   );
   const network = new CurrentTeller<NetworkNote, NetworkPart>(
     {
@@ -157,13 +144,8 @@ function createRuns(
       addressable: addressable.network,
     },
     options,
-    portsOf("network"),
+    { ...ports, delivery: outlets.current.network },
   );
-  const tell = {
-    scene: () => scenes.tell(),
-    network: () => network.tell(),
-    weather: () => crowds.currentWeather.tell(),
-  };
-  const runs: CurrentRuns = new CurrentRuns({ tell, asked, log });
-  return runs;
+  const tellers = { scene: scenes, network, weather: crowds.currentWeather };
+  return new CurrentRuns({ tellers, deliveries: outlets.current, log });
 }

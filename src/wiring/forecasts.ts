@@ -1,5 +1,5 @@
 /** Wires the weather loop: of which cells services were told, what they answer for them, and the devices below that get it. */
-import { Delivery } from "../forecasts/delivery.ts";
+import { ForecastDelivery } from "../forecasts/delivery.ts";
 import { ForecastInbox } from "../forecasts/inbox.ts";
 import { KeptForecasts } from "../forecasts/kept-forecasts.ts";
 import { ToldCells } from "../forecasts/told-cells.ts";
@@ -20,7 +20,7 @@ export interface ForecastsDeps {
 export interface Forecasts {
   readonly told: ToldCells;
   readonly inbox: ForecastInbox;
-  readonly delivery: Delivery;
+  readonly delivery: ForecastDelivery;
   /** Start after the broker. */
   readonly part: Part;
 }
@@ -30,10 +30,10 @@ const TURN_MS = 1_000;
 
 export function createForecasts({ redis, keyspace, log }: Base, deps: ForecastsDeps): Forecasts {
   const kept = new KeptForecasts(redis.store, keyspace);
-  const delivery = new Delivery({
+  const delivery = new ForecastDelivery({
     kept,
     placed: deps.placed,
-    acquireLease: () => deps.leases.acquire(),
+    leases: deps.leases,
     checkConsent: deps.checkConsent,
   });
   let running: Promise<void> = Promise.resolve();

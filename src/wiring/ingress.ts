@@ -76,7 +76,7 @@ const REMEMBERED_ADDRESSES = 10_000;
 export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const { config, metrics, log } = base;
   const { mqtt } = config;
-  const refusals: Refusals = new Refusals((listener, told, child) => broker.tellRefusal(listener, told, child));
+  const refusals: Refusals = new Refusals((listener, told, child) => broker.devices.tellRefusal(listener, told, child));
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
@@ -86,20 +86,20 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     {
       names: deps.addressable.scene,
       allowed: deps.allowsCommand,
-      command: (device, command) => broker.command(device, command),
+      command: (device, command) => broker.devices.command(device, command),
       counted: (outcome) => metrics.command(outcome),
       outcomes,
     },
   );
   const networkNotices = new NetworkNotices({
     names: deps.addressable.network,
-    deliver: (device, notice) => broker.networkNotice(device, notice),
+    deliver: (device, notice) => broker.devices.networkNotice(device, notice),
     counted: (outcome) => metrics.networkNotice(outcome),
   });
   const notices = new Notices({
     ...deps.notices,
-    connected: () => broker.connectedDevices(),
-    send: (device, payload) => broker.notify(device, payload),
+    connected: () => broker.devices.connected(),
+    send: (device, payload) => broker.devices.notify(device, payload),
     counted: (count) => metrics.notified(count),
     log,
   });
@@ -151,7 +151,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     },
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
-    placedDevices: () => broker.placedDevices(),
+    placedDevices: () => broker.devices.placed(),
     check: createCheck(base, deps),
     servicesChanged: () => broker.servicesChanged(),
     endDevices: () => broker.endDevices(),

@@ -4,20 +4,18 @@ import type { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
+import type { LeaseSource } from "../model/lease.ts";
 import type { NetworkNote, NotedNetwork } from "../model/network.ts";
 import { NETWORK_COVERAGE } from "../network/coverage.ts";
 import { NetworkNoting } from "../network/noting.ts";
 import { NETWORK_FORM } from "../network/record.ts";
 import { NetworkTeller, type TellerPorts } from "../network/teller.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { RecordTidying } from "../platform/record-tidying.ts";
 import { SealedRecords } from "../platform/sealed-records.ts";
 import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
-import type { Consent } from "./consent.ts";
-import type { NotedRecords } from "./noted-records.ts";
-import type { Outlets } from "./outlets.ts";
+import { type NotedRecords, notedRecords } from "./noted-records.ts";
 import { stepPart } from "./step-part.ts";
 
 /** What a test or the demo may shorten, and what a measurement may take away; the product has no such switch. */
@@ -25,14 +23,14 @@ export interface NetworkOverrides {
   /** Of a step, and of the round in which each name has one minute. */
   readonly network?: { readonly stepMs: number; readonly roundMs: number };
   /** In place of noting. Only to show that its absence would be noticed. */
-  readonly noteNetwork?: (ports: Pick<TellerPorts, "announce" | "nameOf">) => Network["note"];
+  readonly noteNetwork?: (ports: Pick<TellerPorts, "delivery" | "nameOf">) => Network["note"];
 }
 
 export interface NetworkDeps {
   readonly checkConsent: CheckConsent;
-  readonly leases: Pick<Consent["leases"], "acquire">;
+  readonly leases: LeaseSource;
   readonly keyring: Pick<Keyring, "pseudonym" | "sealRecord" | "openRecord">;
-  readonly outlets: Pick<Outlets, "fanOut" | "announceNetwork">;
+  readonly delivery: TellerPorts["delivery"];
   readonly addressable: TellerPorts["addressable"];
   readonly damaged: TellDamage;
 }
@@ -45,7 +43,7 @@ export interface Network extends NotedRecords<NetworkNote> {
 
 export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkOverrides): Network {
   const { config, keys, redis, keyspace, metrics, log } = base;
-  const { checkConsent, leases, keyring, outlets } = deps;
+  const { checkConsent, leases, keyring, delivery } = deps;
   const { network: shortened } = overrides;
   const epochMs = config.deidentify.epochDays * DAY_MS;
   const stepMs = shortened?.stepMs ?? config.network.stepMinutes * MINUTE_MS;
@@ -56,15 +54,9 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
     now: Date.now,
   });
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new RecordTidying(redis.store, keyspace, {
-    records,
-    uncovered: (noted) => NETWORK_COVERAGE.uncovered(noted, { records, checkConsent }),
-    held,
-  });
-  const listening = () => outlets.fanOut.listening("network");
-  const telling: Pick<TellerPorts, "announce" | "nameOf"> = {
+  const telling: Pick<TellerPorts, "delivery" | "nameOf"> = {
     nameOf: (wrapped, device, epoch) => keyring.pseudonym(wrapped, device, "network", epoch),
-    announce: (batch) => outlets.announceNetwork(batch),
+    delivery,
   };
   const teller = new NetworkTeller(
     {
@@ -77,11 +69,9 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
       records,
       checkConsent,
       held,
-      acquireLease: () => leases.acquire(),
+      leases,
       ...telling,
-      left: (signal) => outlets.fanOut.left(signal),
       addressable: deps.addressable,
-      listening,
       waiting: (count) => metrics.gauge("networkWaiting", count),
     },
   );
@@ -92,18 +82,18 @@ export function createNetwork(base: Base, deps: NetworkDeps, overrides: NetworkO
         stepMs,
         shortened: shortened !== undefined,
         turns: new StepTurns(redis.store, keyspace.networkTurn, keyspace.networkStep, stepMs),
-        mayStep: listening,
+        mayStep: () => delivery.listening(),
         step: (turn, stop) => teller.step(turn, stop),
         more: [{ name: "network records", everyMs: HOUR_MS, run: () => teller.forgetOld() }],
       },
       log,
     ),
     note: overrides.noteNetwork?.(telling) ?? ((said) => noting.note(said)),
-    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
-    forget: (subject, devices) => {
-      noting.forget(devices);
-      return records.forget(subject, devices);
-    },
-    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+    ...notedRecords(base, {
+      records,
+      noting,
+      uncovered: (noted) => NETWORK_COVERAGE.uncovered(noted, { records, checkConsent }),
+      held,
+    }),
   };
 }

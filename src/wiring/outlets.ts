@@ -9,8 +9,7 @@ import type { HttpPorts } from "../http/ports.ts";
 import { processedPacket } from "../ingress/mqtt/processed-packet.ts";
 import { FanOut } from "../ingress/services/fan-out.ts";
 import { LateJoiners } from "../ingress/services/late-joiners.ts";
-import type { CrowdTelling } from "../model/crowd.ts";
-import type { Outgoing } from "../model/disclosure.ts";
+import type { Deliveries } from "../model/delivery.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Pseudonym } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
@@ -28,7 +27,7 @@ import { ServiceRegistry } from "../services/registry.ts";
 import { CrowdTopics } from "../sinks/services/crowd-topics.ts";
 import { Accounting } from "../sinks/services/disclosure-accounting.ts";
 import { NotedNames } from "../sinks/services/noted-names.ts";
-import { PurposeTopics, type PurposeTopicsPort } from "../sinks/services/purpose-topics.ts";
+import { type Disclosed, PurposeTopics, type PurposeTopicsPort } from "../sinks/services/purpose-topics.ts";
 import { Recipients } from "../sinks/services/recipients.ts";
 import { ServiceCoverage } from "../sinks/services/service-coverage.ts";
 
@@ -65,18 +64,12 @@ export interface Outlets {
   /** Start after the policies. Throws what `ServiceCoverage.require` throws. */
   readonly part: Part;
   readonly http: Pick<HttpPorts, "disclosures" | "services">;
-  announce(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
-  /** Of the teller, as the former is of the pipeline. */
-  announceNetwork(batch: readonly Outgoing[]): Promise<() => readonly boolean[]>;
-  announceCrowds(tellings: readonly CrowdTelling[]): Promise<() => number>;
+  /** To services that listen. */
+  readonly live: Deliveries;
+  /** To services that are being told what is current. */
+  readonly current: Deliveries;
   /** Services that ask for what is current; `undefined` when nothing is. */
   readonly joiners: LateJoiners | undefined;
-  /** As the three above, to those who are being told what is current. */
-  readonly announceCurrent: {
-    readonly scene: (batch: readonly Outgoing[]) => Promise<() => unknown>;
-    readonly network: (batch: readonly Outgoing[]) => Promise<() => unknown>;
-    readonly weather: (tellings: readonly CrowdTelling[]) => Promise<() => unknown>;
-  };
   /** Whether there is a service that may be given something for the purpose, connected or not. */
   anyFor(purpose: ServicePurpose): boolean;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
@@ -128,18 +121,14 @@ export function createOutlets(deps: OutletsDeps): Outlets {
   const disclosures = new Disclosures(redis, keyspace);
   const accounting = new Accounting({ recipients: recipients.all, maxLines: REMEMBERED_LINES }, disclosures);
   const port: PurposeTopicsPort = {
-    outlets: (purpose) => fanOut.outlets(purpose),
+    to: fanOut,
     packet: processedPacket,
     counted: (purpose, count) => metrics.forwarded(purpose, count),
     now: Date.now,
   };
   const forwarded = new ForwardedNames(redis, keyspace, deps.keyring);
   const names = new NotedNames({ recipients: recipients.all, maxNames: REMEMBERED_NAMES }, forwarded);
-  const topicsOf = (purpose: "scene" | "network", to = port) =>
-    new PurposeTopics(to, { accounting, names, epochMs: config.deidentify.epochDays * DAY_MS }, purpose);
-  const scenes = topicsOf("scene");
-  const network = topicsOf("network");
-  const crowdTopics = new CrowdTopics(port, accounting);
+  const disclosed = { accounting, names, epochMs: config.deidentify.epochDays * DAY_MS };
   const joiners = new LateJoiners({
     fanOut,
     entitlement: (service, purpose) => recipients.entitlement(service, purpose),
@@ -147,16 +136,6 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     waiting: (count) => metrics.gauge("currentWaiting", count),
     now: Date.now,
   });
-  const toJoiners: PurposeTopicsPort = {
-    ...port,
-    outlets: (purpose) => joiners.outlets(purpose),
-    counted: (purpose, count) => metrics.currentTold(purpose, count),
-  };
-  const current = {
-    scene: topicsOf("scene", toJoiners),
-    network: topicsOf("network", toJoiners),
-    weather: new CrowdTopics(toJoiners, accounting),
-  };
   const periodic = new Periodic(
     [
       { name: "disclosures", everyMs: FLUSH_MS, run: () => accounting.flush() },
@@ -200,19 +179,24 @@ export function createOutlets(deps: OutletsDeps): Outlets {
         },
       },
     },
-    announce: (batch) => scenes.announce(batch),
-    announceNetwork: (batch) => network.announce(batch),
-    announceCrowds: (tellings) => crowdTopics.announce(tellings),
+    live: deliveriesOf(port, disclosed),
+    current: deliveriesOf(
+      { ...port, to: joiners, counted: (purpose, count) => metrics.currentTold(purpose, count) },
+      disclosed,
+    ),
     joiners: config.current.forMinutes === 0 ? undefined : joiners,
-    announceCurrent: {
-      scene: (batch) => current.scene.announce(batch),
-      network: (batch) => current.network.announce(batch),
-      weather: (tellings) => current.weather.announce(tellings),
-    },
     anyFor: (purpose) => recipients.anyFor(purpose),
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
     servicesChanged: () =>
       void directory.refresh().catch(() => log.warn("changes of services not read, will be retried")),
+  };
+}
+
+function deliveriesOf(port: PurposeTopicsPort, disclosed: Disclosed): Deliveries {
+  return {
+    scene: new PurposeTopics(port, disclosed, "scene"),
+    network: new PurposeTopics(port, disclosed, "network"),
+    weather: new CrowdTopics(port, disclosed.accounting),
   };
 }
 

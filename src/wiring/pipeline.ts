@@ -8,7 +8,6 @@ import type { Part } from "../platform/lifecycle.ts";
 import { asTakenToday } from "../queue/former-batch.ts";
 import { BatchWorker } from "../queue/worker.ts";
 import type { Base } from "./base.ts";
-import type { Consent } from "./consent.ts";
 import type { Crowds } from "./crowds.ts";
 import type { Current } from "./current.ts";
 import type { Network } from "./network.ts";
@@ -17,9 +16,8 @@ import type { Places } from "./places.ts";
 import type { Queue } from "./queue.ts";
 import type { Store } from "./store.ts";
 
-export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "causeOf"> {
+export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "commands" | "leases"> {
   readonly queue: Queue;
-  readonly leases: Pick<Consent["leases"], "acquire">;
   readonly checkConsent: CheckConsent;
   readonly deidentifier: Deidentifier;
   readonly store: Store;
@@ -38,11 +36,9 @@ const LOCK_MS = 10_000;
 
 export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
   const { queue, leases, deidentifier, store, outlets, current } = deps;
-  const { fanOut } = outlets;
-  const isWanted = (purpose: ServicePurpose): boolean => fanOut.listening(purpose) || current.keeps(purpose);
+  const isWanted = (purpose: ServicePurpose): boolean => outlets.live[purpose].listening() || current.keeps(purpose);
   const pipeline = new Pipeline({
-    acquireLease: () => leases.acquire(),
-    left: (signal) => fanOut.left(signal),
+    leases,
     checkConsent: deps.checkConsent,
     deidentify: (message, grants, wrappedKey, homes) => deidentifier.deidentify(message, grants, wrappedKey, homes),
     wanted: () => allOf(["analytics", ...SERVICE_PURPOSES.filter(isWanted)]),
@@ -56,10 +52,10 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     noteScenes: current.noteScenes,
     count: (seen) => deps.crowds.count(seen),
     gather: (readings) => deps.crowds.gather(readings),
-    announce: (batch) => outlets.announce(batch),
+    scene: outlets.live.scene,
     tellsHomes: (policyVersion) => outlets.tellsHomes(policyVersion),
     addressable: deps.addressable,
-    causeOf: deps.causeOf,
+    commands: deps.commands,
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),
     breaker: store.breaker,
     samples: deps.samples,

@@ -12,13 +12,12 @@ import { PLACE_FORM } from "../places/record.ts";
 import { mayBePlaced, PlacesUnderWay } from "../places/under-way.ts";
 import { PlaceWriter } from "../places/writer.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { RecordTidying } from "../platform/record-tidying.ts";
 import { SealedRecords } from "../platform/sealed-records.ts";
 import { StepTurns } from "../platform/step-turns.ts";
 import { heldLetters } from "../rights/holds/held-devices.ts";
 import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
-import type { NotedRecords } from "./noted-records.ts";
+import { type NotedRecords, notedRecords } from "./noted-records.ts";
 import { stepPart } from "./step-part.ts";
 import type { Store } from "./store.ts";
 
@@ -44,7 +43,8 @@ export interface Places extends NotedRecords<PlaceRecord> {
   note(places: readonly NotedPlace[]): Promise<void>;
 }
 
-export function createPlaces({ config, redis, keys, keyspace, metrics, log }: Base, deps: PlacesDeps): Places {
+export function createPlaces(base: Base, deps: PlacesDeps): Places {
+  const { config, redis, keys, keyspace, metrics, log } = base;
   const { checkConsent, leases, keyring, store, overrides } = deps;
   const { location, epochDays } = config.deidentify;
   const epochMs = epochDays * DAY_MS;
@@ -56,22 +56,13 @@ export function createPlaces({ config, redis, keys, keyspace, metrics, log }: Ba
     now: Date.now,
   });
   const held = () => heldLetters(redis.store, keyspace, deps.damaged);
-  const tidying = new RecordTidying(redis.store, keyspace, {
-    records,
-    uncovered: async (noted) => {
-      const verdicts = await checkConsent(noted.map(({ device }) => device));
-      return noted.flatMap(({ device, sealed: was }, index) => (mayBePlaced(verdicts[index]) ? [] : [{ device, was }]));
-    },
-    held,
-  });
-  const acquireLease = () => leases.acquire();
   const placeName = (wrapped: string, device: DeviceKey, epochStart: number) =>
     keyring.pseudonym(wrapped, device, "place", Math.floor(epochStart / epochMs));
   const removePlaces: ConstructorParameters<typeof PlaceWriter>[1]["removePlaces"] = async (places, signal) =>
     (await store.reached.use(() => store.sink.removePlaces(places, signal))) !== "unsupported";
   const underWay = new PlacesUnderWay(redis.store, keyspace, {
     checkConsent,
-    acquireLease,
+    leases,
     placeName,
     removePlaces,
     records,
@@ -93,7 +84,7 @@ export function createPlaces({ config, redis, keys, keyspace, metrics, log }: Ba
       underWay,
       checkConsent,
       held,
-      acquireLease,
+      leases,
       placeName,
       write: (places, signal) => store.writePlaces(places, signal),
       removePlaces,
@@ -119,11 +110,16 @@ export function createPlaces({ config, redis, keys, keyspace, metrics, log }: Ba
   return {
     part,
     note: (places) => noting.note(places),
-    tidy: (concerned, silenced) => tidying.tidy(concerned, silenced),
-    forget: (subject, devices) => {
-      noting.forget(devices);
-      return records.forget(subject, devices);
-    },
-    of: (subject, wrappedSubjectKey, devices) => records.openedOf(subject, wrappedSubjectKey, devices),
+    ...notedRecords(base, {
+      records,
+      noting,
+      uncovered: async (noted) => {
+        const verdicts = await checkConsent(noted.map(({ device }) => device));
+        return noted.flatMap(({ device, sealed: was }, index) =>
+          mayBePlaced(verdicts[index]) ? [] : [{ device, was }],
+        );
+      },
+      held,
+    }),
   };
 }

@@ -79,7 +79,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   "rights/holds": ["held-devices", "held-names", "held-subjects", "legal-holds", "survey"],
   "rights/journal": ["format", "journal", "notes", "reading"],
   "rights/receipts": ["keys", "signer"],
-  "rights/restore": ["marker", "restore", "writer"],
+  "rights/restore": ["marker", "restore", "summary"],
   "rights/retention": ["cutoffs", "retention", "row-item", "schedule"],
   "sinks/influx": ["sink"],
   "sinks/services": [

@@ -50,7 +50,7 @@ test.each([0, 1, 2] as const)("a connection that is open, with QoS %i", async (q
     await first.gone();
     second.send({ cmd: "disconnect" });
     await second.gone();
-    await until("it is gone", () => ingress.broker.connectedDevices().length === 0);
+    await until("it is gone", () => ingress.broker.devices.connected().length === 0);
   }
 });
 
@@ -64,7 +64,7 @@ test("a connection that is just being lost", async () => {
     expect(texts().slice(before)).toEqual(["first's will", "second"]);
     second.send({ cmd: "disconnect" });
     await second.gone();
-    await until("it is gone", () => ingress.broker.connectedDevices().length === 0);
+    await until("it is gone", () => ingress.broker.devices.connected().length === 0);
   }
 });
 

@@ -82,7 +82,7 @@ async function attacks(seed: number, count: number): Promise<void> {
   const mutations = new Mutations(new Random(seed));
   const each = Math.ceil(count / AT_A_TIME);
   await Promise.all(Array.from({ length: AT_A_TIME }, (_, index) => attack(mutations, `attacker-${index}`, each)));
-  await until("all of them are gone", () => ingress.broker.connectedDevices().length === NEIGHBOURS.length);
+  await until("all of them are gone", () => ingress.broker.devices.connected().length === NEIGHBOURS.length);
 }
 
 const NEIGHBOURS = ["neighbour-1", "neighbour-2"];

@@ -13,6 +13,7 @@ import { Turn } from "../../src/crowds/turn.ts";
 import { Weather, type WeatherPorts } from "../../src/crowds/weather.ts";
 import { CrowdMedians } from "../../src/deidentify/crowd-medians.ts";
 import type { CrowdReading, CrowdTelling } from "../../src/model/crowd.ts";
+import type { Deliveries } from "../../src/model/delivery.ts";
 import { DAY_MS } from "../../src/model/durations.ts";
 import { GatewayError } from "../../src/model/errors.ts";
 import type { CellId, DeviceRef } from "../../src/model/ids.ts";
@@ -35,8 +36,8 @@ const stepOver = () => {
   nowMs += STEP_MS - (nowMs % STEP_MS) + 10_000;
 };
 
-/** One gateway; several share the Redis of the test. */
-function gateway(ports: Partial<WeatherPorts> = {}) {
+/** One gateway; several share the Redis of the test. `announce` and `listening` in place of those of its delivery. */
+function gateway({ announce, listening, ...ports }: Partial<WeatherPorts & Deliveries["weather"]> = {}) {
   const { redis, keyspace, gate, leases } = store();
   const now = () => nowMs;
   const days = new DayKeys(redis, keyspace, Buffer.alloc(32, 5), { destroyed: async () => undefined });
@@ -52,15 +53,17 @@ function gateway(ports: Partial<WeatherPorts> = {}) {
       days,
       readings,
       turn: new Turn(redis, keyspace.weatherTurn),
-      acquireLease: () => leases.acquire(),
+      leases,
       checkConsent: consentCheck(gate),
       areaOf: (cell) => medians.areaOf(cell),
       medians: (values, leastOf) => medians.of(values, leastOf),
       centerOf: () => ({ lat: 1, lon: 2 }),
       noteCells: async () => undefined,
-      announce: async (tellings) => () => told.push(...tellings),
-      left: () => undefined,
-      listening: () => true,
+      delivery: {
+        announce: announce ?? (async (tellings) => () => told.push(...tellings)),
+        left: () => undefined,
+        listening: listening ?? (() => true),
+      },
       counted: (...people) => void counted.push(people),
       now,
       ...ports,
@@ -385,14 +388,16 @@ describe("the weather that is current", () => {
     const current = new CurrentWeather({
       last,
       checkConsent: consentCheck(gate),
-      acquireLease: () => leases.acquire(),
-      left: () => undefined,
-      announce: async (tellings) => () => told.push(...tellings),
-      asked: () => true,
+      leases,
+      delivery: {
+        announce: async (tellings) => () => told.push(...tellings),
+        left: () => undefined,
+        listening: () => true,
+      },
     });
     const currently = async () => {
       told.length = 0;
-      await current.tell();
+      await current.tell(new AbortController().signal);
       return [...told];
     };
     return { ...gateway({ keep: (some) => last.keep(some) }), last, currently };

@@ -8,7 +8,7 @@ const AT_STEP_MS = 60_000;
 
 export const networkSteps: Removal = {
   overrides: {
-    noteNetwork: ({ announce, nameOf }) => {
+    noteNetwork: ({ delivery, nameOf }) => {
       return async (all) => {
         const batch = all.map(({ device, wrappedSubjectKey, revision, said: { model, ipPrefix }, at }): Outgoing => {
           const name = nameOf(wrappedSubjectKey, device.deviceKey, Math.floor(at / EPOCH_MS));
@@ -20,7 +20,7 @@ export const networkSteps: Removal = {
           };
           return { subject: device.subjectTag, revision, wrappedSubjectKey, at, result: { network } };
         });
-        return (await announce(batch))();
+        return (await delivery.announce(batch))();
       };
     },
   },

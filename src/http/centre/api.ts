@@ -5,7 +5,7 @@ import { standingsOf } from "../../consent/ledger/standing.ts";
 import { deviceNumber } from "../../model/centre.ts";
 import { contentHash } from "../../model/consent-record.ts";
 import { CATEGORIES, PURPOSES } from "../../model/purposes.ts";
-import { requestErasure, stateConsent, withdrawConsent } from "../acts.ts";
+import { requestErasure, stateConsent, withdrawConsent } from "../../operations/subject-acts.ts";
 import type { Scope } from "../contract.ts";
 import { erasureAnswer, erasurePath } from "../erasure-answer.ts";
 import type { HttpPorts } from "../ports.ts";

@@ -1,7 +1,7 @@
 /** The consent record of a subject: what was stated, what holds now, and new statements. */
 import { randomUUID } from "node:crypto";
 import { answerOf } from "../../model/consent-record.ts";
-import { stateConsent } from "../acts.ts";
+import { stateConsent } from "../../operations/subject-acts.ts";
 import { stated } from "../audited.ts";
 import type { Scope } from "../contract.ts";
 import { subjectPath } from "../fields.ts";

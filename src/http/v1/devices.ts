@@ -1,6 +1,6 @@
 /** Which devices belong to a subject, and the tokens devices log in with. */
 import { z } from "zod";
-import { settle } from "../await-fence.ts";
+import { bindDevice, unbindDevice } from "../../operations/device-acts.ts";
 import type { Scope } from "../contract.ts";
 import { alias, devicePath, done, subjectDevicePath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
@@ -46,9 +46,8 @@ export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
     },
     async (request, reply) => {
       const device = ports.lookup.deviceKey(request.params.device);
-      const { silenced } = await ports.ledger.bind(ports.lookup.subjectTag(request.params.subject), device);
-      const { drained } = await settle(ports, device, silenced);
-      return drained ? reply.code(204).send(null) : refuse(reply, "not-drained");
+      const { refused } = await bindDevice(ports, ports.lookup.subjectTag(request.params.subject), device);
+      return refused === undefined ? reply.code(204).send(null) : refuse(reply, refused);
     },
   );
 
@@ -71,11 +70,8 @@ export function deviceRoutes(scope: Scope, ports: HttpPorts): void {
     },
     async (request, reply) => {
       const device = ports.lookup.deviceKey(request.params.device);
-      const subject = ports.lookup.subjectTag(request.params.subject);
-      const change = await ports.ledger.unbind(subject, device);
-      const { drained } = await settle(ports, device, [{ subject, devices: change?.silenced ?? [] }]);
-      if (!drained) return refuse(reply, "not-drained");
-      return change === undefined ? refuse(reply, "device-not-bound") : reply.code(204).send(null);
+      const { refused } = await unbindDevice(ports, ports.lookup.subjectTag(request.params.subject), device);
+      return refused === undefined ? reply.code(204).send(null) : refuse(reply, refused);
     },
   );
 

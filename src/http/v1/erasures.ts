@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ACTORS, statedMethod, statedReference } from "../../model/consent-record.ts";
 import { ERASURE_STATES, erasureStatus, receiptKeySet } from "../../model/erasure.ts";
-import { requestErasure } from "../acts.ts";
+import { requestErasure } from "../../operations/subject-acts.ts";
 import { stated } from "../audited.ts";
 import type { Scope } from "../contract.ts";
 import { ERASURE_EXAMPLE, erasureAnswer, erasurePath } from "../erasure-answer.ts";

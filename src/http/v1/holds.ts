@@ -3,10 +3,9 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { AuditDetail } from "../../model/audit.ts";
 import { legalHold, opaqueReference, statedReference, timestampMs } from "../../model/consent-record.ts";
-import { DELETION_OF_ALL, deletionOf } from "../../model/erasure.ts";
 import type { DeviceKey } from "../../model/ids.ts";
+import { placeHold } from "../../operations/holds.ts";
 import { approverOf } from "../access.ts";
-import { settle } from "../await-fence.ts";
 import type { Scope } from "../contract.ts";
 import { deviceId, done, EXAMPLE, subjectPath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
@@ -102,14 +101,9 @@ export function holdRoutes(scope: Scope, ports: HttpPorts): void {
       const tag = ports.lookup.subjectTag(request.params.subject);
       const devices = covered?.devices.map((device): DeviceKey => ports.lookup.deviceKey(device));
       const hold = devices === undefined ? { ref, until } : { ref, until, devices };
-      const answer = await ports.holds.place(tag, hold, approverOf(request) ?? "");
+      const answer = await placeHold(ports, tag, hold, approverOf(request) ?? "");
       if (answer.refused !== undefined) return refuse(reply, answer.refused);
-      if (answer.state === "proposed") return reply.code(202).send({ state: answer.state });
-      const deletions = [deletionOf(tag), DELETION_OF_ALL].map((concerned) => ports.leases.drain(concerned));
-      const ended = await Promise.all([settle(ports, tag, []), ...deletions]);
-      return ended.every(({ drained }) => drained)
-        ? reply.code(200).send({ state: answer.state })
-        : refuse(reply, "not-drained");
+      return reply.code(answer.state === "proposed" ? 202 : 200).send({ state: answer.state });
     },
   );
 

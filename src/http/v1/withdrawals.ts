@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ACTORS, statedMethod, statedReference } from "../../model/consent-record.ts";
 import { CATEGORIES, PURPOSES } from "../../model/purposes.ts";
-import { withdrawConsent } from "../acts.ts";
+import { withdrawConsent } from "../../operations/subject-acts.ts";
 import { stated } from "../audited.ts";
 import type { Scope } from "../contract.ts";
 import { deviceId, guardianRef, subjectPath } from "../fields.ts";

@@ -4,37 +4,26 @@
  *   bounded → addressed → paced → parsed → valid → unambiguous → impersonal → known → timed → bound   (one message, no I/O)
  *     → consented → counted → durable → finished                               (a batch, one round trip each)
  *
- * A step answers with a refusal or lets the message pass. Refused messages travel in the same line,
+ * A step (steps.ts) answers with a refusal or lets the message pass. Refused messages travel in the same line,
  * because messages are finished in the order they came: MQTT wants its PUBACKs so [MQTT-4.6.0-2].
  */
-import { isAscii, isUtf8 } from "node:buffer";
 import { type CheckConsent, usableByAny } from "../../model/consent.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
-import { bareJson, namesKeyTwice } from "../../model/json.ts";
 import type { Log } from "../../model/log.ts";
-import { type Books, type DropReason, OF_A_PERSON, type Refusal, type SecurityEvent } from "../../model/outcome.ts";
-import { CONTRACT_KEYS, carriedBy, PARTS, type RawTelemetry, type Unread, validatePart } from "../../model/raw.ts";
-import type { Writable } from "../../model/writable.ts";
+import { type Books, OF_A_PERSON, type Refusal } from "../../model/outcome.ts";
+import { carriedBy, PARTS, type RawTelemetry } from "../../model/raw.ts";
 import { GroupCommit, type GroupCommitOptions } from "../../platform/group-commit.ts";
-import { namesAccount, type Vocabulary } from "../../vocabulary/vocabulary.ts";
 import { Flow, type FlowLimits } from "./back-pressure.ts";
 import { Counters } from "./counters.ts";
 import { type Inbound, NOTHING } from "./inbound.ts";
-import { MessageTimes, type MessageTimesOptions, rowTimeKey } from "./message-times.ts";
-import { carriesOwnId } from "./own-id.ts";
 import type { Publisher } from "./publisher.ts";
+import { MessageSteps, type Step, type StepOptions, type StepPorts } from "./steps.ts";
 import { noteWhereabouts, type WhereaboutsPorts } from "./whereabouts.ts";
 
-export interface AdmissionOptions {
-  readonly maxPayloadBytes: number;
+export interface AdmissionOptions extends StepOptions {
   readonly commit: GroupCommitOptions;
-  readonly times: MessageTimesOptions;
-  /** Of it the key is made that makes the digits of row times. */
-  readonly lookupKey: Buffer;
   readonly limits: FlowLimits;
-  readonly vocabulary: Vocabulary;
 }
 
 /**
@@ -51,7 +40,7 @@ export interface Admitted {
   readonly text: string;
 }
 
-export interface AdmissionPorts {
+export interface AdmissionPorts extends StepPorts {
   readonly checkConsent: CheckConsent;
   /** Resolves when the messages are durable; with none, when something of the size of one is. */
   readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
@@ -62,62 +51,38 @@ export interface AdmissionPorts {
   /** After a fault: true once the same may be tried again, because nothing of it was kept. */
   readonly writableAgain: (error: unknown, signal: AbortSignal) => Promise<boolean>;
   readonly books: Books;
-  readonly observe: {
+  readonly observe: StepPorts["observe"] & {
     batch(messages: number): void;
     pubackSeconds(seconds: number, count: number): void;
-    clockReplaced(): void;
     /** Admitted messages that were taken for earlier ones sent again. */
     repeated(count: number): void;
-    securityEvent(kind: SecurityEvent): void;
-    /** A part of a `status` was left out. */
-    propertyDropped(why: DropReason): void;
   };
-  /** For the owner of the device: why something of it was refused or left out. */
-  readonly hint: (device: HintedDevice, what: Hint) => void;
   readonly whereabouts: WhereaboutsPorts;
   readonly log: Log;
 }
 
-type Step = (inbound: Inbound) => Refusal | undefined;
-
 export class Admission {
-  readonly #options: AdmissionOptions;
   readonly #ports: AdmissionPorts;
   readonly flow: Flow;
   /** To be told when a device is bound again or has come from another gateway. */
   readonly counters: Counters;
-  readonly #times: MessageTimes;
   readonly #commit: GroupCommit<Inbound>;
   readonly #steps: readonly Step[];
   readonly #stepsOnceRead: readonly Step[];
-  /** The device whose `status` is being read. */
-  #reading: HintedDevice | undefined;
   readonly #afterBatch: (() => void)[] = [];
 
   constructor(options: AdmissionOptions, ports: AdmissionPorts) {
-    this.#options = options;
     this.flow = new Flow(options.limits);
     this.#ports = ports;
     this.counters = new Counters((name) => options.vocabulary.get(name));
-    this.#times = new MessageTimes(options.times, rowTimeKey(options.lookupKey), () => ports.observe.clockReplaced());
     this.#commit = new GroupCommit(options.commit, {
       flush: (batch, signal) => this.#admit(batch, signal),
       settle: (batch, error) => this.#finish(batch, error),
       held: ports.held,
     });
-    this.#steps = [
-      this.#bounded,
-      addressed,
-      paced,
-      this.#parsed,
-      this.#valid,
-      unambiguous,
-      this.#impersonal,
-      this.#known,
-      this.#timed,
-      bound,
-    ];
-    this.#stepsOnceRead = [this.#impersonal, this.#timed, bound];
+    const { whole, onceRead } = new MessageSteps(options, ports);
+    this.#steps = whole;
+    this.#stepsOnceRead = onceRead;
   }
 
   start(): void {
@@ -172,75 +137,6 @@ export class Admission {
     }
     this.#commit.add(inbound);
   }
-
-  readonly #bounded: Step = (inbound) => (inbound.bytes > this.#options.maxPayloadBytes ? "too-large" : undefined);
-
-  readonly #parsed: Step = (inbound) => {
-    const { payload } = inbound;
-    // Most payloads are ASCII, which needs no decoding; anything else must be well-formed UTF-8.
-    if (isAscii(payload)) inbound.text = bareJson(payload.toString("latin1"));
-    else if (isUtf8(payload)) inbound.text = bareJson(payload.toString("utf8"));
-    else return "invalid-payload";
-    inbound.payload = NOTHING;
-    try {
-      inbound.json = JSON.parse(inbound.text);
-    } catch {
-      return "invalid-payload";
-    }
-    return undefined;
-  };
-
-  readonly #valid: Step = (inbound) => {
-    const part = PARTS[inbound.part];
-    inbound.unread = part && validatePart(part, inbound.json);
-    if (inbound.unread !== undefined) return undefined;
-    if (namesAccount(inbound.json, CONTRACT_KEYS)) this.#ports.observe.securityEvent("account-key");
-    return "invalid-payload";
-  };
-
-  /** A device that writes its own id into what it says would carry it past the pseudonym. */
-  readonly #impersonal: Step = (inbound) => {
-    const { own } = inbound.publisher;
-    const carries = own !== undefined && carriesOwnId(own, inbound.unread as Unread, this.#options.vocabulary);
-    return carries ? "invalid-payload" : undefined;
-  };
-
-  /** Takes what the vocabulary knows; the rest is left out here and goes no further. */
-  readonly #known: Step = (inbound) => {
-    const telemetry: Writable<Unread> = inbound.unread as Unread;
-    if (telemetry.status !== undefined) {
-      this.#reading = inbound.publisher;
-      const taken = this.#options.vocabulary.take(telemetry.status, this.#dropped);
-      // It would hold the last connection that has published.
-      this.#reading = undefined;
-      if (taken === "account-key") this.#ports.observe.securityEvent("account-key");
-      if (typeof taken === "string") return "invalid-payload";
-      inbound.changed = taken.changed;
-      inbound.hasCounters = taken.hasCounters;
-      // The schema has made this object for this message alone; a copy would cost more than all that is done to it.
-      telemetry.status = taken.status;
-    }
-    inbound.telemetry = telemetry as RawTelemetry;
-    return carriedBy(telemetry) === 0 ? "nothing-known" : undefined;
-  };
-
-  /** One function for all messages: it may be called for each of their keys. */
-  readonly #dropped = (why: DropReason, path?: string): void => {
-    this.#ports.observe.propertyDropped(why);
-    // What no table names has no name that may be told.
-    if (path !== undefined && this.#reading !== undefined) this.#ports.hint(this.#reading, { reason: why, path });
-  };
-
-  readonly #timed: Step = (inbound) => {
-    const telemetry = inbound.telemetry as RawTelemetry;
-    const time = this.#times.fix(inbound, telemetry);
-    inbound.time = time;
-    inbound.at = time.at;
-    inbound.sub = time.sub;
-    inbound.carried = carriedBy(telemetry);
-    inbound.location = telemetry.location;
-    return undefined;
-  };
 
   async #admit(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
     for (;;) {
@@ -376,15 +272,6 @@ function isSilenced(
 ): boolean {
   return hub !== undefined && verdicts[asked.get(hub) ?? -1]?.refusal === "consent-withdrawn";
 }
-
-const addressed: Step = ({ part }) => (part === -1 ? "invalid-topic" : undefined);
-
-const paced: Step = (inbound) => (inbound.publisher.bucket.take(inbound.receivedAt) ? undefined : "over-rate");
-
-/** One reader would take the first of two equal keys and the next one the last. */
-const unambiguous: Step = (inbound) => (namesKeyTwice(inbound.text, inbound.json) ? "invalid-payload" : undefined);
-
-const bound: Step = (inbound) => (inbound.ref === undefined ? "unknown-device" : undefined);
 
 const TELEMETRY = PARTS.indexOf("telemetry");
 

@@ -6,15 +6,11 @@
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
-import type { DeviceCommand } from "../../model/command.ts";
-import type { PlacedDevice } from "../../model/forecast.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
-import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
-import type { NetworkNotice } from "../../model/network-notice.ts";
+import type { DeviceKey } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
-import type { ConnectedDevice, Notices } from "../devices/policy-notices.ts";
-import type { Listener, Told } from "../devices/refusals.ts";
+import type { Notices } from "../devices/policy-notices.ts";
 import type { PublicationReader } from "../dialects/publication-reader.ts";
 import type { CommandOutcomes } from "../services/command-outcomes.ts";
 import type { Commands } from "../services/commands.ts";
@@ -24,13 +20,14 @@ import type { ForecastTopics } from "../services/forecast-topics.ts";
 import type { LateJoiners } from "../services/late-joiners.ts";
 import type { NetworkNotices } from "../services/network-notices.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
-import { handCommand, sayTo } from "./device-commands.ts";
+import { ConnectedDevices } from "./connected-devices.ts";
 import { breachOf, endOrderly, sayWhy } from "./ends.ts";
 import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { openOutgoing } from "./outgoing.ts";
-import { type PacketLimits, PacketReader } from "./packet-reader.ts";
+import { PacketReader } from "./packet-reader.ts";
+import type { PacketLimits } from "./parser-checks.ts";
 import { peer5 } from "./peers.ts";
 import { Presence } from "./presence.ts";
 import { Publishes } from "./publishes.ts";
@@ -38,10 +35,9 @@ import { ReceivedIds } from "./received-ids.ts";
 import { RefusalReasons } from "./refusal-reasons.ts";
 import { type DeviceSession, openSession, type Session, sessionOf } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { deviceOf, networkNoticesTopic, noticesTopic, refusalsTopic } from "./topics.ts";
+import { deviceOf } from "./topics.ts";
 import { Unfinished } from "./unfinished.ts";
 import type { Served } from "./v5/peer.ts";
-import { placedIn } from "./weather-listener.ts";
 
 export interface BrokerOptions extends PacketLimits {
   readonly connectTimeoutMs: number;
@@ -99,6 +95,8 @@ export class GatewayBroker extends Aedes {
   readonly #ports: BrokerPorts;
   readonly #logins: Logins;
   readonly #live = new LiveSessions();
+  /** What is said to devices. */
+  readonly devices = new ConnectedDevices(this.#live);
   readonly #subscriptions: Subscriptions;
   readonly #received: ReceivedIds;
   readonly #publishes: Publishes;
@@ -195,12 +193,6 @@ export class GatewayBroker extends Aedes {
     };
   }
 
-  /** What the gateway itself says to a device of this subject, with QoS 1 if it wants that; nothing where it does not listen. */
-  notify({ ref, id }: ConnectedDevice, payload: Buffer): void {
-    const session = this.#live.device(ref.deviceKey);
-    if (session?.publisher.ref?.subjectTag === ref.subjectTag) sayTo(session, noticesTopic(id), payload);
-  }
-
   /** Which devices are behind a hub has changed, or to whom they belong. */
   childrenChanged(hub: DeviceKey): void {
     // Anyone who logs in at this moment may have read what was before.
@@ -208,49 +200,6 @@ export class GatewayBroker extends Aedes {
     const session = this.#live.device(hub);
     // A hub whose devices are not known logs in again.
     session?.sender?.load().catch(() => endOrderly(session.client, "session-ended"));
-  }
-
-  /** Tells a device why something of it, or of a device behind it, was refused, if it listens to that. */
-  tellRefusal(listener: Listener, told: Told, child: DeviceKey | undefined): void {
-    const session = this.#live.device(listener.deviceKey);
-    // It may be someone else's by now.
-    if (session === undefined || session.publisher.ref?.subjectTag !== listener.subjectTag) return;
-    const topic = refusalsTopic(session.id);
-    const alias = child && session.sender?.aliasOf(child);
-    // Without the name it has just said it would be taken for something of the hub itself.
-    if (child !== undefined && alias === undefined) return;
-    const said = alias === undefined ? told : { ...told, child: alias };
-    sayTo(session, topic, Buffer.from(JSON.stringify(said)));
-  }
-
-  /** False: there is no one to hand it to. */
-  command(device: DeviceRef, command: DeviceCommand): boolean {
-    return handCommand(this.#live, device, command);
-  }
-
-  /**
-   * What a network service has to tell to a device that is connected and listens, or to the hub before it when that is the same
-   * person's: to another one it would say what was consented to. False: no one takes it.
-   */
-  networkNotice(device: DeviceRef, notice: NetworkNotice): boolean {
-    const own = this.#live.device(device.deviceKey);
-    const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;
-    const session = isOwn ? own : this.#live.hubOf(device);
-    if (session?.publisher.ref?.subjectTag !== device.subjectTag) return false;
-    const child = isOwn ? undefined : session.sender?.aliasOf(device.deviceKey);
-    if (!isOwn && child === undefined) return false;
-    const said = child === undefined ? notice : { ...notice, child };
-    return sayTo(session, networkNoticesTopic(session.id), JSON.stringify(said));
-  }
-
-  /** Every device that is connected right now and bound to a subject. */
-  connectedDevices(): ConnectedDevice[] {
-    return this.#live.devices().flatMap(({ publisher: { ref }, id }) => (ref === undefined ? [] : [{ ref, id }]));
-  }
-
-  /** Every device that is connected right now and whose place is known, those behind hubs as well. */
-  placedDevices(): Iterable<PlacedDevice> {
-    return placedIn(this.#live.eachDevice());
   }
 
   /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */

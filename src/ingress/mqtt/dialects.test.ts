@@ -73,7 +73,7 @@ describe("a hub", () => {
     await expect(hub.subscribeAsync("+/#")).rejects.toThrow();
     await hub.subscribeAsync("devices/hub/commands/#");
     await other.publishAsync("zigbee2mqtt/sensor", '{"temperature":1}', { qos: 1 });
-    expect(ingress.broker.command(refOf("hub"), commandOf("power"))).toBe(true);
+    expect(ingress.broker.devices.command(refOf("hub"), commandOf("power"))).toBe(true);
     await until("a command has come", () => heard.length > 0);
     expect(heard).toEqual(["devices/hub/commands/power"]);
     await hub.unsubscribeAsync("zigbee2mqtt/#");

@@ -40,7 +40,7 @@ async function start(overrides: IngressOverrides = {}): Promise<void> {
   ingress = await startIngress({ ...overrides, dialects: [CENTRE, SCREEN] });
   ingress.behind.cellOf = cellOf;
 }
-const placed = (): PlacedDevice[] => [...ingress.broker.placedDevices()];
+const placed = (): PlacedDevice[] => [...ingress.broker.devices.placed()];
 const places = () => placed().map(({ ref, place: { cell, asks } }) => [ref.deviceKey, cell, asks]);
 
 describe("a forecast of a service", () => {

@@ -49,7 +49,7 @@ describe("two connections that come in one breath while an older one closes", ()
       await left?.gone();
     }
     await until("no one is counted as connected", () => open("device") === 0);
-    expect(ingress.broker.connectedDevices()).toEqual([]);
+    expect(ingress.broker.devices.connected()).toEqual([]);
   });
 
   it("leave a service one, and nothing listens once that is gone", async () => {
@@ -172,7 +172,7 @@ describe("the end of a device's session", () => {
     other.publish("devices/hub-2/telemetry", STATUS, 1);
     expect(await other.answered(1)).toBe("acknowledged");
     expect(ingress.admitted.map(({ ref }) => ref.deviceKey)).toEqual([keyOf("hub-2")]);
-    expect(ingress.broker.connectedDevices().map(({ id }) => id)).toEqual(["hub-2"]);
+    expect(ingress.broker.devices.connected().map(({ id }) => id)).toEqual(["hub-2"]);
   });
 
   it("holds for a login whose credential was read before, and not for the next", async () => {
@@ -207,5 +207,5 @@ it("a peer that vanishes around its CONNACK leaves no session behind", async () 
   const last = peer();
   expect(await last.login(device("last"))).toBe(0);
   await until("only the last is counted as connected", () => open("device") === 1);
-  expect(ingress.broker.connectedDevices().map(({ id }) => id)).toEqual(["last"]);
+  expect(ingress.broker.devices.connected().map(({ id }) => id)).toEqual(["last"]);
 });

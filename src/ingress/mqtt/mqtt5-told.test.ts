@@ -121,13 +121,13 @@ describe("a device that does not read what it is sent", () => {
     const scene = await service(5);
     // As much as the systems between the two hold for it.
     const long = commandOf("power", "x".repeat(60_000));
-    await until("nothing more is taken", () => !ingress.broker.command(refOf("lamp-1"), long));
+    await until("nothing more is taken", () => !ingress.broker.devices.command(refOf("lamp-1"), long));
     scene.publish(`commands/${LAMP}/power`, ON, 1);
     expect(await answers(scene, "puback")).toEqual([[1, 0x10]]);
     scene.publish(`commands/${OTHER}/power`, ON, 2);
     expect(await answers(other, "publish")).toHaveLength(1);
     await until("it has lost its connection", () => ingress.events.includes("closed:device"));
-    expect(ingress.broker.command(refOf("lamp-1"), commandOf("power"))).toBe(false);
+    expect(ingress.broker.devices.command(refOf("lamp-1"), commandOf("power"))).toBe(false);
   });
 });
 

@@ -183,7 +183,7 @@ describe("what a device hears", () => {
     const subscriptions = topics.map((topic) => ({ topic, qos: 1 as const, nl: false, rap: false, rh: 0 }));
     one.send({ cmd: "subscribe", messageId: 1, subscriptions });
     expect(await next(one, "suback")).toMatchObject({ granted: [1, 0x87, 0x9e] });
-    ingress.broker.command(refOf("lamp-1"), commandOf("on"));
+    ingress.broker.devices.command(refOf("lamp-1"), commandOf("on"));
     expect(await next(one, "publish")).toMatchObject({ topic: "devices/lamp-1/commands/on", qos: 1 });
     one.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: topics });
     expect(await next(one, "unsuback")).toMatchObject({ granted: [0, 0x11, 0x11] });
@@ -195,7 +195,7 @@ describe("what a device hears", () => {
     one.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "devices/lamp-1/commands/#", qos: 1 }] });
     await next(one, "suback");
     for (const payload of ["x".repeat(200), "1", "2"])
-      ingress.broker.command(refOf("lamp-1"), commandOf("on", payload));
+      ingress.broker.devices.command(refOf("lamp-1"), commandOf("on", payload));
     const second = await next(one, "publish", 2);
     expect([String(second.payload), second.qos]).toEqual(['{"value":"2"}', 0]);
     const first = await next(one, "publish");
@@ -203,7 +203,7 @@ describe("what a device hears", () => {
     one.send({ cmd: "puback", messageId: first.messageId as number });
     one.publish("devices/lamp-1/telemetry", status(), 1);
     await next(one, "puback");
-    ingress.broker.command(refOf("lamp-1"), commandOf("on", "3"));
+    ingress.broker.devices.command(refOf("lamp-1"), commandOf("on", "3"));
     expect((await next(one, "publish", 3)).qos).toBe(1);
   });
 });

@@ -2,36 +2,21 @@
  * Reads one connection packet by packet, in place of Aedes, which hands out whatever one read of the socket brings,
  * hundreds of packets, at once. Nothing is parsed that may not go on right away: until then it stays in the socket.
  * Of packets that are not published one is in progress at a time; most of them are Aedes'. Whatever a peer sends is bounded
- * before it is kept, and an ill-formed packet ends the connection. It wraps private methods of the parser, which is why
- * aedes and mqtt-packet are pinned to exact versions and a test feeds real bytes.
+ * before it is kept, and an ill-formed packet ends the connection (parser-checks.ts). It takes the place of private methods of Aedes,
+ * which is why aedes is pinned to an exact version and a test feeds real bytes.
  */
 import type { Client } from "aedes";
-import type { IDisconnectPacket, IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
+import type { IPublishPacket, ISubscribePacket, IUnsubscribePacket, Packet } from "mqtt-packet";
 import { type ClientInternals, internals, type ParserInternals } from "./aedes-internals.ts";
 import { endFaulty, endForBreach } from "./ends.ts";
 import { REFUSED_LEVEL, refusedConnect } from "./packets-out.ts";
+import { type PacketLimits, ParserChecks, type Reader } from "./parser-checks.ts";
 import { meetPeer5, peer5 } from "./peers.ts";
-import { longNameFault, TOO_LONG, textFault } from "./rules/strings.ts";
-import { SkippedPublish } from "./skipped-publish.ts";
 import type { Unfinished } from "./unfinished.ts";
 import type { Served } from "./v5/peer.ts";
-import { type Carrier, CUT, NONE, type Properties, readProperties } from "./v5/properties.ts";
 import { faultCode, UNSUPPORTED_VERSION } from "./v5/reason-codes.ts";
-import { checkConnect, headerFault, packetFault, WRONG_LEVEL } from "./well-formed.ts";
+import { packetFault, WRONG_LEVEL } from "./well-formed.ts";
 import { bytesOf, wholePublish } from "./whole-publish.ts";
-
-export interface PacketLimits {
-  readonly maxPacketBytes: number;
-  /** Smaller: nothing is known of the peer before CONNECT is done. */
-  readonly maxConnectPacketBytes: number;
-  /** The same for a hub; of a PUBLISH between the two nothing is kept. */
-  readonly maxHubPacketBytes: number;
-  /** Of a longer name of a topic or filter nothing is kept. */
-  readonly maxTopicBytes: number;
-  readonly maxTopicLevels: number;
-  /** Publishes in progress. */
-  readonly inFlightPerConnection: number;
-}
 
 export interface PacketPorts {
   /** Takes a PUBLISH over, and calls `done` when it is dealt with. */
@@ -55,15 +40,6 @@ const MAX_PIECES = 16;
 const HEADER = 0;
 const PAYLOAD = 2;
 
-/** Packets whose properties say something; those of all others belong to an acknowledgement. */
-const CARRIERS: Readonly<Record<string, Carrier>> = {
-  connect: "connect",
-  publish: "publish",
-  subscribe: "subscribe",
-  unsubscribe: "unsubscribe",
-  disconnect: "disconnect",
-};
-
 const skipped = new WeakSet<Packet>();
 
 /** Whether its payload was too long to be kept, and there is nothing of it. */
@@ -71,26 +47,19 @@ export function wasSkipped(packet: Packet): boolean {
   return skipped.has(packet);
 }
 
-export class PacketReader {
+export class PacketReader implements Reader {
   readonly #client: Client;
   readonly #inside: ClientInternals;
   readonly #parser: ParserInternals;
+  readonly #checks: ParserChecks;
   readonly #limits: PacketLimits;
   readonly #ports: PacketPorts;
   readonly #toAedes: (packet: Packet) => void;
-  #connectSeen = false;
-  #isVersion5 = false;
   #paused = false;
   /** A packet is dealt with that is not published. */
   #busy = false;
   #underWay = 0;
   #reading = false;
-  /** The parser was stopped before a packet that had come. */
-  #stopped = false;
-  /** The packet being parsed is passed over. */
-  #skipping: SkippedPublish | undefined;
-  /** The statement that the packet being parsed has broken. */
-  #fault: string | undefined;
 
   /** From here on Aedes reads nothing of this connection itself. */
   constructor(client: Client, limits: PacketLimits, ports: PacketPorts) {
@@ -103,9 +72,8 @@ export class PacketReader {
     this.#parser.removeAllListeners("packet");
     this.#parser.on("packet", (packet) => this.#packet(packet));
     this.#parser.removeAllListeners("error");
-    this.#parser.on("error", (error) => this.#end(this.#fault ?? error.message));
-    this.#bound();
-    this.#check();
+    this.#parser.on("error", (error) => this.end(this.#checks.fault ?? error.message));
+    this.#checks = new ParserChecks(client, limits, { reader: this, maySendLarge: ports.maySendLarge });
     client.conn.removeListener("readable", this.#inside._nextBatch);
     client.conn.on("readable", () => this.#go());
     client.conn.once("close", () => ports.unfinished.gone(client));
@@ -119,7 +87,8 @@ export class PacketReader {
     };
   }
 
-  get #open(): boolean {
+  /** Whether the next packet may go on right away. */
+  get open(): boolean {
     const { closed, conn } = this.#client;
     if (this.#paused || this.#busy || closed || conn.destroyed) return false;
     return this.#underWay < this.#limits.inFlightPerConnection;
@@ -127,25 +96,25 @@ export class PacketReader {
 
   /** Goes on with what was received, then with what the socket holds, for as long as it may. */
   #go(): void {
-    if (this.#reading || !this.#open) return;
+    if (this.#reading || !this.open) return;
     this.#reading = true;
-    let bytes = (this.#stopped ? this.#received() : undefined) ?? this.#read();
+    let bytes = (this.#checks.stopped ? this.#received() : undefined) ?? this.#read();
     while (bytes !== undefined) {
       this.#take(bytes);
-      bytes = this.#open ? this.#read() : undefined;
+      bytes = this.open ? this.#read() : undefined;
     }
     this.#reading = false;
     if (this.#client.closed) return;
     this.#tidy();
     // Complete packets that have to wait are bounded by what one read brings; a peer chooses how much it leaves undone.
-    this.#ports.unfinished.keeps(this.#client, this.#open ? this.#parser._list.length : 0);
+    this.#ports.unfinished.keeps(this.#client, this.open ? this.#parser._list.length : 0);
   }
 
   /** A PUBLISH that has come whole is read here, and everything else by the parser, in the order in which it came. */
   #take(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length) {
-      const packet = this.#mayTakeWhole ? wholePublish(bytes, at, this.#isVersion5, this.#limits) : undefined;
+      const packet = this.#mayTakeWhole ? wholePublish(bytes, at, this.#checks.isVersion5, this.#limits) : undefined;
       if (packet === undefined) {
         const to = at + this.#parsersShare(bytes.length - at);
         this.#parser.parse(bytes.subarray(at, to));
@@ -161,13 +130,13 @@ export class PacketReader {
   /** Nothing is with the parser that comes before it. */
   get #mayTakeWhole(): boolean {
     const { _list: list, _stateCounter: state } = this.#parser;
-    return list.length === 0 && state === HEADER && this.#connectSeen && this.#inside._authorized && this.#open;
+    return list.length === 0 && state === HEADER && this.#checks.connectSeen && this.#inside._authorized && this.open;
   }
 
   /** Of so many bytes: up to the end of the packet whose beginning the parser has, so that what follows can be taken whole again. */
   #parsersShare(bytes: number): number {
     const { _list: list, _stateCounter: state, packet } = this.#parser;
-    if (this.#skipping !== undefined || !this.#open || (state === HEADER && list.length === 0)) return bytes;
+    if (this.#checks.skipping !== undefined || !this.open || (state === HEADER && list.length === 0)) return bytes;
     return state === PAYLOAD ? Math.min(bytes, Math.max(1, packet.length - list.length)) : 1;
   }
 
@@ -197,112 +166,17 @@ export class PacketReader {
     list.append(copy);
   }
 
-  /** The parser's own steps, with a look before each of them. */
-  #bound(): void {
-    const parser = this.#parser;
-    const { _parseHeader: parseHeader, _parseLength: parseLength, _parsePayload: parsePayload } = parser;
-    // The parser stops here, before a packet, and goes on with the next call of `parse`.
-    parser._parseHeader = () => {
-      this.#stopped = !this.#open;
-      return !this.#stopped && parseHeader.call(parser);
-    };
-    parser._parseLength = () => {
-      const before = parser._list.length;
-      if (!parseLength.call(parser)) return false;
-      const lengthBytes = before - parser._list.length;
-      const { maxPacketBytes, maxHubPacketBytes, maxConnectPacketBytes } = this.#limits;
-      const limit = this.#inside._authorized ? maxPacketBytes : maxConnectPacketBytes;
-      const { cmd, length } = parser.packet;
-      const isLong = this.#isVersion5 && lengthBytes > 1 && length < 128 ** (lengthBytes - 1);
-      const fault = isLong ? CUT : headerFault(parser.packet, this.#connectSeen, this.#isVersion5);
-      if (fault === undefined && length <= limit) return true;
-      if (fault === undefined && cmd === "publish" && length <= maxHubPacketBytes && this.#ports.maySendLarge()) {
-        this.#skipping = new SkippedPublish(parser, this.#isVersion5, maxPacketBytes);
-        return true;
-      }
-      if (fault === undefined) this.#oversize();
-      else this.#end(fault);
-      return false;
-    };
-    parser._parsePayload = () => {
-      const passed = this.#skipping?.pass() ?? "whole";
-      if (passed === "oversize") this.#oversize();
-      return passed === "whole" && parsePayload.call(parser);
-    };
-  }
-
-  #check(): void {
-    const parser = this.#parser;
-    const { _parseConnect: parseConnect, _parseString: parseString } = parser;
-    parser._parseConnect = () => {
-      const { fault, isVersion5 } = checkConnect(parser._list.slice(0, parser.packet.length));
-      this.#fault = fault;
-      this.#isVersion5 = isVersion5;
-      return fault === undefined ? parseConnect.call(parser) : undefined;
-    };
-    // Reached with MQTT 5 alone.
-    parser._parseProperties = () => this.#properties();
-    parser._parseDisconnect = () => {
-      if (this.#isVersion5) this.#disconnect(parser.packet as unknown as IDisconnectPacket);
-    };
-    parser._parseString = () => {
-      const start = parser._pos;
-      if (this.#longAt(start)) {
-        const end = start + 2 + parser._list.readUInt16BE(start);
-        if (end > parser.packet.length) return null;
-        parser._pos = end;
-        const bytes = parser._list.slice(start + 2, end);
-        this.#fault ??= longNameFault(bytes, parser.packet.cmd, this.#limits.maxTopicLevels);
-        return TOO_LONG;
-      }
-      const text = parseString.call(parser);
-      if (text !== null) this.#fault ??= textFault(text, () => parser._list.slice(start + 2, parser._pos));
-      return text;
-    };
-  }
-
-  #longAt(start: number): boolean {
-    const { _list: list } = this.#parser;
-    return list.length - start >= 2 && list.readUInt16BE(start) > this.#limits.maxTopicBytes;
-  }
-
-  #properties(): Properties {
-    const parser = this.#parser;
-    const { cmd, length, clientId } = parser.packet;
-    // The second ones of a CONNECT are those of its will.
-    const carrier = cmd === "connect" && clientId !== undefined ? "will" : CARRIERS[cmd];
-    const read = readProperties(parser._list.slice(0, length), parser._pos, carrier ?? "acknowledgement");
-    if (typeof read === "string") {
-      this.#fault ??= read;
-      parser._pos = length;
-      return NONE;
-    }
-    parser._pos = read.end;
-    return read.properties;
-  }
-
-  /** The parser would read on where there is neither a reason code nor a property. */
-  #disconnect(packet: IDisconnectPacket): void {
-    const parser = this.#parser;
-    const { length } = parser.packet;
-    packet.reasonCode = length === 0 ? 0 : (parser._list.slice(0, 1)[0] ?? 0);
-    parser._pos = Math.min(length, 1);
-    const { sessionExpiryInterval } = length > 1 ? this.#properties() : NONE;
-    if (peer5(this.#client)?.mayExpireAfter(sessionExpiryInterval) === false) this.#fault ??= "MQTT-3.14.2.2.2";
-    if (parser._pos !== length) this.#fault ??= CUT;
-  }
-
   #packet(packet: Packet): void {
-    const fault = this.#fault ?? this.#resolved(packet) ?? packetFault(packet, this.#parser._pos);
+    const fault = this.#checks.fault ?? this.#resolved(packet) ?? packetFault(packet, this.#parser._pos);
     if (fault !== undefined) {
-      this.#end(fault);
+      this.end(fault);
       return;
     }
     this.#inside._keepaliveTimer?.refresh();
     switch (packet.cmd) {
       case "publish":
-        if (this.#skipping !== undefined) skipped.add(packet);
-        this.#skipping = undefined;
+        if (this.#checks.skipping !== undefined) skipped.add(packet);
+        this.#checks.skipping = undefined;
         this.#publish(packet);
         break;
       case "pubrel":
@@ -318,7 +192,7 @@ export class PacketReader {
         break;
       case "disconnect":
         // With another reason than that all is well, the will is published [MQTT-3.14.4-3]: Aedes does not hear of it.
-        if (this.#isVersion5 && packet.reasonCode !== 0) this.#client.conn.destroy();
+        if (this.#checks.isVersion5 && packet.reasonCode !== 0) this.#client.conn.destroy();
         else this.#handOver(packet);
         break;
       case "puback":
@@ -340,29 +214,30 @@ export class PacketReader {
 
   /** The statement that a PUBLISH of MQTT 5 breaks with its properties. */
   #resolved(packet: Packet): string | undefined {
-    return packet.cmd === "publish" && this.#isVersion5 ? peer5(this.#client)?.resolve(packet) : undefined;
+    return packet.cmd === "publish" && this.#checks.isVersion5 ? peer5(this.#client)?.resolve(packet) : undefined;
   }
 
   #handOver(packet: Packet): void {
     if (packet.cmd === "connect") {
-      this.#connectSeen = true;
+      this.#checks.connectSeen = true;
       // The CONNECT would hold the password, and the whole read it came with, for as long as the connection lasts.
-      this.#parser.settings = this.#isVersion5 ? { protocolVersion: 5 } : {};
-      if (this.#isVersion5) meetPeer5(this.#client, packet, this.#ports.served);
+      this.#parser.settings = this.#checks.isVersion5 ? { protocolVersion: 5 } : {};
+      if (this.#checks.isVersion5) meetPeer5(this.#client, packet, this.#ports.served);
     }
     this.#busy = true;
     this.#inside._parsingBatch = 0;
     this.#toAedes.call(this.#parser, packet);
   }
 
-  #oversize(): void {
+  oversize(): void {
     this.#ports.oversize();
     endFaulty(this.#client, "oversize");
   }
 
-  #end(fault: string): void {
+  /** Ends the connection for an ill-formed packet. */
+  end(fault: string): void {
     const { conn } = this.#client;
-    const refusal = this.#connectSeen ? undefined : this.#connectRefusal(fault);
+    const refusal = this.#checks.connectSeen ? undefined : this.#connectRefusal(fault);
     if (refusal === undefined) {
       endForBreach(this.#client, fault);
       return;
@@ -373,7 +248,7 @@ export class PacketReader {
 
   /** What a CONNECT is answered that cannot be read; mostly nothing in MQTT 3.1.1. */
   #connectRefusal(fault: string): Buffer | undefined {
-    if (!this.#isVersion5) return fault === WRONG_LEVEL ? REFUSED_LEVEL : undefined;
+    if (!this.#checks.isVersion5) return fault === WRONG_LEVEL ? REFUSED_LEVEL : undefined;
     return refusedConnect(fault === WRONG_LEVEL ? UNSUPPORTED_VERSION : faultCode(fault));
   }
 

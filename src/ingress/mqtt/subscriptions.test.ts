@@ -79,9 +79,9 @@ it("a SUBSCRIBE gets a return code for each filter, in their order, also for one
   expect(peer.packets[1]).toMatchObject({ cmd: "suback", messageId: 9, granted: [0, 128, 128, 1, 128, 128, 1, 128] });
   // The last one that was granted counts, and is one subscription.
   const ref = refOf("hub-1");
-  ingress.broker.command(ref, commandOf("light"));
-  ingress.broker.notify({ ref, id: "hub-1" as DeviceId }, Buffer.from("on"));
-  ingress.broker.command(ref, commandOf("end"));
+  ingress.broker.devices.command(ref, commandOf("light"));
+  ingress.broker.devices.notify({ ref, id: "hub-1" as DeviceId }, Buffer.from("on"));
+  ingress.broker.devices.command(ref, commandOf("end"));
   const heard = () => peer.packets.flatMap((one) => (one.cmd === "publish" ? [`${one.topic} ${one.qos}`] : []));
   await until("they came", () => heard().length === 2);
   expect(heard()).toEqual(["devices/hub-1/commands/light 1", "devices/hub-1/commands/end 1"]);

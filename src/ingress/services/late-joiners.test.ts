@@ -27,6 +27,7 @@ class Outside {
           this.handed.push(`${id} ${packet()}`);
           return true;
         },
+        left: () => undefined,
       },
       entitlement: (service) => this.entitled.get(service),
       tell: (purpose) => {

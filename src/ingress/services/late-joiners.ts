@@ -2,16 +2,15 @@
  * Services that have subscribed to `processed/<purpose>/$current`: each is told once what is current, on the connection that asked.
  * Those of one purpose that wait at the same time are told together, one run after the other.
  */
-import type { CategoryMask } from "../../model/consent.ts";
-import type { Recipient } from "../../model/disclosure.ts";
 import type { ServicePurpose } from "../../model/purposes.ts";
 import type { Entitlement } from "../../model/service.ts";
 import { Rates, TokenBucket } from "../../platform/rate.ts";
 import type { ServiceConnection } from "./connection.ts";
+import { Entitled } from "./entitled.ts";
 import type { FanOut, FanOutPorts } from "./fan-out.ts";
 
 export interface LateJoinersPorts extends Pick<FanOutPorts, "entitlement"> {
-  readonly fanOut: Pick<FanOut, "handTo">;
+  readonly fanOut: Pick<FanOut, "handTo" | "left">;
   /** Tells the purpose to those that `outlets` names, from begin to end. Never rejects. */
   readonly tell: (purpose: ServicePurpose) => Promise<void>;
   /** How many connections were not told to the end. */
@@ -72,6 +71,16 @@ export class LateJoiners {
     });
   }
 
+  /** Whether anyone is. */
+  listening(purpose: ServicePurpose): boolean {
+    return this.outlets(purpose).length > 0;
+  }
+
+  /** As that of the fan-out, which has what these were handed. */
+  left(signal: AbortSignal): Promise<void> | undefined {
+    return this.#ports.fanOut.left(signal);
+  }
+
   async #run(purpose: ServicePurpose): Promise<void> {
     for (;;) {
       const waiting = this.#waiting.get(purpose) ?? [];
@@ -114,35 +123,17 @@ export class LateJoiners {
 }
 
 /** One connection that is told, as an outlet of its service. */
-class Joiner {
+class Joiner extends Entitled {
   readonly session: ServiceConnection;
   /** The filter by which it asked. */
   readonly text: string;
-  /** Grows with what it may be given. */
-  changes = 0;
-  #entitlement: Entitlement;
   readonly #fanOut: Pick<FanOut, "handTo">;
 
   constructor(session: ServiceConnection, text: string, entitlement: Entitlement, fanOut: Pick<FanOut, "handTo">) {
+    super(entitlement);
     this.session = session;
     this.text = text;
-    this.#entitlement = entitlement;
     this.#fanOut = fanOut;
-  }
-
-  /** It may be given this from here on. */
-  entitle(entitlement: Entitlement): void {
-    const { recipient, categories } = this.#entitlement;
-    if (entitlement.recipient !== recipient || entitlement.categories !== categories) this.changes += 1;
-    this.#entitlement = entitlement;
-  }
-
-  get recipient(): Recipient {
-    return this.#entitlement.recipient;
-  }
-
-  get categories(): CategoryMask {
-    return this.#entitlement.categories;
   }
 
   hears(): boolean {

@@ -2,10 +2,9 @@
  * Which connections of a service hear a processed message. A message costs a look-up for each connection, however
  * many names that one has subscribed to.
  */
-import type { CategoryMask } from "../../model/consent.ts";
-import type { Recipient } from "../../model/disclosure.ts";
 import type { Entitlement } from "../../model/service.ts";
 import type { ServiceConnection } from "./connection.ts";
+import { Entitled } from "./entitled.ts";
 import type { Outbox } from "./outbox.ts";
 import { Share } from "./share.ts";
 
@@ -17,10 +16,7 @@ interface Asked {
 }
 
 /** One service that listens to one purpose, on however many connections. */
-export class Outlet {
-  /** Grows with whatever it begins to listen to or may be given. */
-  changes = 0;
-  #entitlement: Entitlement;
+export class Outlet extends Entitled {
   readonly #touched: Set<Outbox>;
   readonly #dropped: (count: number) => void;
   readonly #listeners = new Map<ServiceConnection, Listener>();
@@ -28,26 +24,9 @@ export class Outlet {
   readonly #shares = new Map<string, Share>();
 
   constructor(entitlement: Entitlement, touched: Set<Outbox>, dropped: (count: number) => void) {
-    this.#entitlement = entitlement;
+    super(entitlement);
     this.#touched = touched;
     this.#dropped = dropped;
-  }
-
-  /** It may be given this from here on. */
-  entitle(entitlement: Entitlement): void {
-    if (entitlement === this.#entitlement) return;
-    const { recipient, categories } = this.#entitlement;
-    if (entitlement.recipient !== recipient || entitlement.categories !== categories) this.changes += 1;
-    this.#entitlement = entitlement;
-  }
-
-  get recipient(): Recipient {
-    return this.#entitlement.recipient;
-  }
-
-  /** What of the purpose's categories it gets. */
-  get categories(): CategoryMask {
-    return this.#entitlement.categories;
   }
 
   get idle(): boolean {

@@ -17,20 +17,10 @@ import type {
 import { GatewayError } from "../../model/errors.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
-import {
-  type AuditState,
-  ChainCheck,
-  EMPTY_LOG,
-  hashLine,
-  lossIn,
-  nextLine,
-  openLine,
-  openSeal,
-  repairIn,
-  seal,
-} from "./chain.ts";
-import { HeadCheck } from "./head-check.ts";
-import { type LogKeyspace, repairAudit } from "./repair.ts";
+import { type AuditState, EMPTY_LOG, hashLine, nextLine, openLine, openSeal, seal } from "./chain.ts";
+import { type LogKeyspace, LogLines } from "./lines.ts";
+import { repairAudit } from "./repair.ts";
+import { verdictOn } from "./verdict.ts";
 
 export interface AuditOptions {
   /** The first key writes, all of them verify. */
@@ -59,18 +49,12 @@ return 1`,
 const MAX_BATCH = 128;
 const MAX_ATTEMPTS = 20;
 const MAX_BACKOFF_MS = 30;
-const PAGE = 500;
 
 interface Waiting {
   readonly act: AuditAct;
   readonly at: number;
   readonly resolve: (index: number) => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface Bounds {
-  readonly sealText: string;
-  readonly count: number;
 }
 
 interface Known {
@@ -82,6 +66,7 @@ export class AuditLog {
   readonly #redis: Redis;
   readonly #keyspace: LogKeyspace;
   readonly #options: AuditOptions;
+  readonly #lines: LogLines;
   #waiting: Waiting[] = [];
   #writing = false;
   /** The state this process wrote or read last; from there the log may only have grown. */
@@ -91,6 +76,7 @@ export class AuditLog {
     this.#redis = redis;
     this.#keyspace = keyspace;
     this.#options = options;
+    this.#lines = new LogLines(redis, keyspace);
   }
 
   /**
@@ -118,23 +104,24 @@ export class AuditLog {
 
   /** Whether the log continues from this head, judged by its last lines. Throws REDIS_UNAVAILABLE. */
   async continues({ next, hash }: AuditHead): Promise<boolean> {
-    const { sealText } = await this.#bounds();
+    const { sealText } = await this.#lines.bounds();
     const state = openSeal(sealText, this.#options.keys);
     if (state === undefined || state.next < next) return false;
     if (next <= state.first) return next < state.first || state.base === hash;
-    const line = await orRedisUnavailable(() => this.#redis.lindex(this.#keyspace.auditLines, next - 1 - state.first));
+    const line = await this.#lines.at(next - 1 - state.first);
     return line !== null && hashLine(line) === hash;
   }
 
   /** Reads the whole log. `noted` are heads recorded earlier; this log must continue each of them. */
   async verify(noted: readonly AuditHead[] = []): Promise<AuditVerdict> {
-    const before = await this.#bounds();
-    const verdict = await this.#follow(before, noted);
+    const before = await this.#lines.bounds();
+    const options = { keys: this.#options.keys, noted };
+    const verdict = await verdictOn(this.#lines, before, options);
     if (verdict.intact) return verdict;
     // Retention that trimmed lines meanwhile shifted all indexes; only in this case read again.
-    const now = await this.#bounds();
+    const now = await this.#lines.bounds();
     const [was, is] = [before, now].map(({ sealText }) => openSeal(sealText, this.#options.keys)?.first);
-    return was === is ? verdict : this.#follow(now, noted);
+    return was === is ? verdict : verdictOn(this.#lines, now, options);
   }
 
   /**
@@ -152,34 +139,6 @@ export class AuditLog {
     return repairAudit(this.#redis, this.#keyspace, { ...this.#options, by, found, noted, keep });
   }
 
-  async #follow({ sealText, count }: Bounds, noted: readonly AuditHead[]): Promise<AuditVerdict> {
-    const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
-    if (state === undefined) return { intact: false, index: 0, problem: "seal-broken" };
-    const check = new ChainCheck(state, this.#options.keys);
-    const heads = new HeadCheck(noted, state);
-    const repairs: AuditRepair[] = [];
-    let position = 0;
-    for await (const line of this.#lines(0, count)) {
-      const breach = check.follow(line);
-      if (breach?.problem === "missing" && (await this.#stands(breach.index, position, count))) {
-        return { intact: false, index: breach.index, problem: "reordered" };
-      }
-      if (breach !== undefined) return { intact: false, ...breach };
-      position += 1;
-      heads.follow(state.first + position, hashLine(line), lossIn(line));
-      const repair = repairIn(line);
-      if (repair !== undefined) repairs.push(repair);
-    }
-    const breach = check.end(state);
-    if (breach !== undefined) return { intact: false, ...breach };
-    const missed = heads.missed();
-    if (missed[0] !== undefined) {
-      return { intact: false, index: Math.min(missed[0].next, state.next), problem: "rolled-back", missed };
-    }
-    const head = { next: state.next, hash: state.head };
-    return { intact: true, first: state.first, head, lost: heads.losses, repairs };
-  }
-
   /** Lines from index `from` on, oldest first. Throws `AUDIT_BROKEN` when one of them is not authentic. */
   async list({ from, limit }: { readonly from: number; readonly limit: number }): Promise<AuditPage> {
     for (;;) {
@@ -187,7 +146,8 @@ export class AuditLog {
       const start = Math.max(from, state.first);
       const end = Math.min(start + limit, state.next);
       const records: AuditRecord[] = [];
-      for await (const line of this.#lines(start - state.first, end - state.first)) records.push(this.#opened(line));
+      for await (const line of this.#lines.between(start - state.first, end - state.first))
+        records.push(this.#opened(line));
       // Lines trimmed meanwhile shifted all indexes.
       const moved = (await this.#read()).state.first !== state.first;
       if (!moved) return { records, first: state.first, head: { next: state.next, hash: state.head } };
@@ -198,7 +158,7 @@ export class AuditLog {
   async older(beforeMs: number): Promise<number> {
     const { state } = await this.#read();
     let count = 0;
-    for await (const line of this.#lines(0, state.next - state.first)) {
+    for await (const line of this.#lines.between(0, state.next - state.first)) {
       if (this.#opened(line).at >= beforeMs) break;
       count += 1;
     }
@@ -217,9 +177,9 @@ export class AuditLog {
       const before = await this.#read();
       // Another gateway trimmed; the next run counts again and finds the rest.
       if (before.state.first !== first) return 0;
-      const last = await orRedisUnavailable(() => this.#redis.lindex(this.#keyspace.auditLines, count - 1));
+      const last = await this.#lines.at(count - 1);
       if (last === null) {
-        if ((await this.#bounds()).sealText !== before.sealText) continue;
+        if ((await this.#lines.bounds()).sealText !== before.sealText) continue;
         throw new GatewayError("AUDIT_BROKEN", "truncated");
       }
       const after = { ...before.state, first: first + count, base: hashLine(last) };
@@ -274,7 +234,7 @@ export class AuditLog {
 
   /** The sealed state, verified to be no older than what this process knows. */
   async #read(): Promise<Known> {
-    const { sealText, count } = await this.#bounds();
+    const { sealText, count } = await this.#lines.bounds();
     const state = sealText === "" && count === 0 ? EMPTY_LOG : openSeal(sealText, this.#options.keys);
     if (state === undefined) throw new GatewayError("AUDIT_BROKEN", "seal");
     // Knowledge from before a repair of the log is no longer required of it.
@@ -282,42 +242,14 @@ export class AuditLog {
     const known = (state.repaired ?? 0) > (latest?.repaired ?? 0) ? undefined : latest;
     if (known !== undefined && state.next < known.next) throw new GatewayError("AUDIT_BROKEN", "rolled back");
     if (known !== undefined && known.next > state.first) {
-      const last = await orRedisUnavailable(() =>
-        this.#redis.lindex(this.#keyspace.auditLines, known.next - 1 - state.first),
-      );
+      const last = await this.#lines.at(known.next - 1 - state.first);
       if (last === null || hashLine(last) !== known.head) {
         // A trim between the two reads moved every line towards the front: this is no rollback.
-        if ((await this.#bounds()).sealText !== sealText) return this.#read();
+        if ((await this.#lines.bounds()).sealText !== sealText) return this.#read();
         throw new GatewayError("AUDIT_BROKEN", "rolled back");
       }
     }
     return { sealText, state };
-  }
-
-  async #bounds(): Promise<Bounds> {
-    const replies = await orRedisUnavailable(() =>
-      this.#redis.multi().get(this.#keyspace.auditSeal).llen(this.#keyspace.auditLines).exec(),
-    );
-    const [sealReply, countReply] = replies ?? [];
-    if (sealReply === undefined || countReply === undefined || sealReply[0] !== null || countReply[0] !== null) {
-      throw new GatewayError("REDIS_UNAVAILABLE", "audit");
-    }
-    return { sealText: typeof sealReply[1] === "string" ? sealReply[1] : "", count: Number(countReply[1]) };
-  }
-
-  async *#lines(start: number, end: number): AsyncGenerator<string> {
-    for (let at = start; at < end; at += PAGE) {
-      const last = Math.min(at + PAGE, end) - 1;
-      yield* await orRedisUnavailable(() => this.#redis.lrange(this.#keyspace.auditLines, at, last));
-    }
-  }
-
-  /** Whether the line of this index now stands further towards the end. */
-  async #stands(index: number, from: number, count: number): Promise<boolean> {
-    for await (const line of this.#lines(from, count)) {
-      if (openLine(line, this.#options.keys)?.index === index) return true;
-    }
-    return false;
   }
 
   #opened(line: string): AuditRecord {

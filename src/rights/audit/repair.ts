@@ -7,12 +7,11 @@ import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
 import type { AuditAct, AuditHead, AuditProblem, AuditRecord, AuditRepair, AuditRole } from "../../model/audit.ts";
 import { GatewayError } from "../../model/errors.ts";
-import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
-import { execAll } from "../../platform/redis-values.ts";
 import { type AuditState, ChainCheck, EMPTY_LOG, hashLine, nextLine, openLine, openSeal, seal } from "./chain.ts";
 import { HeadCheck } from "./head-check.ts";
+import { type LogKeyspace, LogLines } from "./lines.ts";
 
 export interface RepairOptions {
   /** The first key writes, all of them verify. */
@@ -45,24 +44,18 @@ redis.call("SET", KEYS[2], ARGV[3])
 return 1`,
 };
 
-export type LogKeyspace = Pick<Keyspace, "auditLines" | "auditSeal">;
-
-const PAGE = 500;
 const MAX_ATTEMPTS = 20;
 
 /** Throws REDIS_UNAVAILABLE; CONSENT_CONFLICT when others keep writing to the log. */
 export async function repairAudit(redis: Redis, keyspace: LogKeyspace, options: RepairOptions): Promise<AuditRepair> {
+  const log = new LogLines(redis, keyspace);
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
-    const begun = redis.multi().get(keyspace.auditSeal).llen(keyspace.auditLines);
-    const [sealText, count] = (await orRedisUnavailable(() => execAll(begun))) as [string | null, number];
-    const remains = new Remains(openSeal(sealText ?? "", options.keys), options);
-    for (let at = 0; at < count; at += PAGE) {
-      const last = Math.min(at + PAGE, count) - 1;
-      for (const line of await orRedisUnavailable(() => redis.lrange(keyspace.auditLines, at, last))) remains.add(line);
-    }
+    const { sealText, count } = await log.bounds();
+    const remains = new Remains(openSeal(sealText, options.keys), options);
+    for await (const line of log.between(0, count)) remains.add(line);
     const { lines, state, repair } = remains.written();
     await options.keep(remains.leftOut);
-    const args = [sealText ?? "", count, seal(state, options.keys[0]), repair.kept, ...lines];
+    const args = [sealText, count, seal(state, options.keys[0]), repair.kept, ...lines];
     const names = [keyspace.auditLines, keyspace.auditSeal];
     if ((await orRedisUnavailable(() => runScript(redis, REPLACE_LOG, names, args))) === 1) return repair;
   }

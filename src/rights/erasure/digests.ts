@@ -12,13 +12,11 @@ import type { Redis } from "ioredis";
 import type { NamedService } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
-import type { NamedServicePurpose, ServicePurpose } from "../../model/purposes.ts";
+import type { ServicePurpose } from "../../model/purposes.ts";
 import { faultCode } from "../../platform/fault-code.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
-import { orRedisUnavailable } from "../../platform/redis.ts";
-import { runScript } from "../../platform/redis-script.ts";
 import { shuffled } from "../../platform/shuffled.ts";
-import { COMPOSE_DIGEST, JOIN_DIGEST } from "./digest-scripts.ts";
+import { type Digest, DigestStore, type Waiting } from "./digest-store.ts";
 import { fieldOf, LAPSED, readNames } from "./names-to-forget.ts";
 import type { ErasurePorts } from "./ports.ts";
 import type { ErasureRecord, ErasureRecords } from "./record.ts";
@@ -56,12 +54,6 @@ export interface DigestSurvey {
   readonly overdueMs: number;
 }
 
-interface Digest extends NamedService {
-  /** Unix ms. */
-  readonly at: number;
-  readonly erasures: readonly string[];
-}
-
 type Name = readonly [name: Pseudonym, until: number];
 
 interface Ready {
@@ -85,8 +77,7 @@ const TOLD_IN: ReadonlySet<string | undefined> = new Set(["notify", "receipt", "
 
 /** Every method throws REDIS_UNAVAILABLE. */
 export class Digests {
-  readonly #redis: Redis;
-  readonly #keyspace: Keyspace;
+  readonly #store: DigestStore;
   readonly #options: DigestOptions;
   readonly #records: Pick<ErasureRecords, "read" | "setOnce">;
   readonly #ports: DigestPorts;
@@ -98,19 +89,15 @@ export class Digests {
     records: Pick<ErasureRecords, "read" | "setOnce">,
     ports: DigestPorts,
   ) {
-    this.#redis = redis;
-    this.#keyspace = keyspace;
+    this.#store = new DigestStore(redis, keyspace);
     this.#options = options;
     this.#records = records;
     this.#ports = ports;
   }
 
   /** Into the pool, unless it is in there, in a digest, or was answered. To be repeated: that repairs what was lost. */
-  async join({ id, tag }: Pick<ErasureRecord, "id" | "tag">, services: readonly NamedService[]): Promise<void> {
-    const { digestPool, digests } = this.#keyspace;
-    const names = [digestPool, digests, this.#keyspace.erasure(tag, id)];
-    const args = services.flatMap((to) => [`${to.purpose}:${to.service}`, memberOf(to, id), this.leavesAt()]);
-    await orRedisUnavailable(() => runScript(this.#redis, JOIN_DIGEST, names, args));
+  join(erasure: Pick<ErasureRecord, "id" | "tag">, services: readonly NamedService[]): Promise<void> {
+    return this.#store.join(erasure, services, () => this.leavesAt());
   }
 
   /** Composes what is due, and tells. */
@@ -121,14 +108,14 @@ export class Digests {
 
   /** Sends every digest that its service has not answered and was not told of lately. */
   async tell(): Promise<void> {
-    for (const [id, digest] of await this.#all()) {
+    for (const [id, digest] of await this.#store.all()) {
       const sinceMs = this.#ports.now() - digest.at;
       if (sinceMs > this.#options.keepMs) {
-        await this.#remove(id);
+        await this.#store.remove(id);
         continue;
       }
       // Composed by a clock that was ahead: without this it would be told until that day.
-      if (sinceMs < 0) await this.#write(id, { ...digest, at: this.#ports.now() });
+      if (sinceMs < 0) await this.#store.write(id, { ...digest, at: this.#ports.now() });
       const { purpose, service } = digest;
       if (!this.#ports.services(purpose).includes(service)) continue;
       const againAfterMs = Math.min(MAX_AGAIN_MS, Math.max(MIN_AGAIN_MS, sinceMs / 10));
@@ -139,16 +126,16 @@ export class Digests {
 
   /** False when there is no such digest for this service. Throws REDIS_UNAVAILABLE: then the answer must be repeated. */
   async acknowledge(id: string, purpose: ServicePurpose, service: string): Promise<boolean> {
-    const digest = digestFrom(await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.digests, id)));
+    const digest = await this.#store.get(id);
     if (digest?.purpose !== purpose || digest.service !== service) return false;
     await this.#note("ack", digest);
-    await this.#remove(id);
+    await this.#store.remove(id);
     await Promise.all(digest.erasures.map((erasure) => this.#ports.wake(erasure)));
     return true;
   }
 
   async survey(): Promise<DigestSurvey> {
-    const pool = await this.#pool();
+    const pool = await this.#store.pool();
     const oldest = Math.min(...pool.map(({ leavesAt }) => leavesAt));
     return { waiting: pool.length, overdueMs: pool.length === 0 ? 0 : Math.max(0, this.#ports.now() - oldest) };
   }
@@ -169,24 +156,25 @@ export class Digests {
 
   async #compose(): Promise<void> {
     const now = this.#ports.now();
-    const groups = new Map<string, { to: NamedService; members: string[]; due: boolean }>();
-    for (const { member, to, leavesAt } of await this.#pool()) {
+    const groups = new Map<string, { to: NamedService; members: Waiting[]; due: boolean }>();
+    for (const one of await this.#store.pool()) {
+      const { member, to, leavesAt } = one;
       // Drawn by a clock that was ahead: without this it would wait until that day.
-      if (leavesAt > now + this.#options.digestMs) await this.#leaveSooner(member);
+      if (leavesAt > now + this.#options.digestMs) await this.#store.leaveSooner(member, this.leavesAt());
       const field = `${to.purpose}:${to.service}`;
       const group = groups.get(field) ?? { to, members: [], due: false };
       groups.set(field, group);
-      group.members.push(member);
+      group.members.push(one);
       group.due ||= leavesAt <= now;
     }
     for (const { to, members, due } of groups.values()) if (due) await this.#composeOf(to, members);
   }
 
-  async #composeOf(to: NamedService, members: readonly string[]): Promise<void> {
+  async #composeOf(to: NamedService, members: readonly Waiting[]): Promise<void> {
     const ready: Ready[] = [];
-    for (const member of shuffled(members)) {
-      const record = await this.#records.read(erasureOf(member));
-      if (record === undefined || record.step === undefined) await this.#drop(member);
+    for (const { member, erasure } of shuffled(members)) {
+      const record = await this.#records.read(erasure);
+      if (record === undefined || record.step === undefined) await this.#store.drop(member);
       else if (!record.damaged && TOLD_IN.has(record.step)) {
         const names = this.#namesIn(record, to);
         if (names.length > 0) ready.push({ member, record, names });
@@ -204,17 +192,14 @@ export class Digests {
   }
 
   /** From the pool into a digest, all of them or none. */
-  async #close(id: string, to: NamedService, some: readonly Ready[]): Promise<boolean> {
-    const { digestPool, digests, digestNames } = this.#keyspace;
+  #close(id: string, to: NamedService, some: readonly Ready[]): Promise<boolean> {
     const digest: Digest = { ...to, at: this.#ports.now(), erasures: some.map(({ record }) => record.id) };
     const names = this.mixed(some.flatMap((one) => one.names));
-    const records = some.map(({ record: { tag, id: erasure } }) => this.#keyspace.erasure(tag, erasure));
-    const text = id === LAPSED ? ["", ""] : [JSON.stringify(digest), this.#ports.seal(JSON.stringify(names))];
-    const args = [id, ...text, `${to.purpose}:${to.service}`, ...some.map(({ member }) => member)];
-    const reply = await orRedisUnavailable(() =>
-      runScript(this.#redis, COMPOSE_DIGEST, [digestPool, digests, digestNames, ...records], args),
-    );
-    return reply === 1;
+    const texts =
+      id === LAPSED
+        ? { digest: "", names: "" }
+        : { digest: JSON.stringify(digest), names: this.#ports.seal(JSON.stringify(names)) };
+    return this.#store.compose(id, to, some, texts);
   }
 
   /** Those that the service may still hold. */
@@ -229,7 +214,7 @@ export class Digests {
 
   async #tell(id: string, digest: Digest): Promise<void> {
     const { purpose, service, at } = digest;
-    const sealed = await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.digestNames, id));
+    const sealed = await this.#store.names(id);
     // Answered meanwhile.
     if (sealed === null) return;
     let names: readonly Name[];
@@ -238,13 +223,13 @@ export class Digests {
     } catch (error) {
       // They cannot be computed again; the receipts say that the service did not acknowledge.
       this.#ports.log.error("names to forget cannot be decrypted", { code: faultCode(error), stage: "erasure" });
-      await this.#remove(id);
+      await this.#store.remove(id);
       return;
     }
     const left = names.filter(([, until]) => until > this.#ports.now()).map(([name]) => name);
     if (left.length === 0) {
       // The epoch after theirs ended before the service came back.
-      await this.#remove(id);
+      await this.#store.remove(id);
       return;
     }
     if (!this.#ports.tell({ id, purpose, service, payloads: payloadsOf(id, at, left) })) return;
@@ -260,62 +245,6 @@ export class Digests {
       if (await this.#records.setOnce(record, fieldOf(what, digest), this.#ports.now(), "any")) news = true;
     }
     return news;
-  }
-
-  async #pool(): Promise<{ member: string; to: NamedService; leavesAt: number }[]> {
-    const flat = await orRedisUnavailable(() => this.#redis.zrange(this.#keyspace.digestPool, "0", "-1", "WITHSCORES"));
-    return flat.flatMap((member, index) => {
-      if (index % 2 === 1) return [];
-      const [purpose = "", service = ""] = member.split(" ");
-      return [{ member, to: { purpose: purpose as NamedServicePurpose, service }, leavesAt: Number(flat[index + 1]) }];
-    });
-  }
-
-  async #all(): Promise<[string, Digest][]> {
-    const texts = await orRedisUnavailable(() => this.#redis.hgetall(this.#keyspace.digests));
-    const all: [string, Digest][] = [];
-    for (const [id, text] of Object.entries(texts)) {
-      const digest = digestFrom(text);
-      if (digest === undefined) await this.#remove(id);
-      else all.push([id, digest]);
-    }
-    return all;
-  }
-
-  async #leaveSooner(member: string): Promise<void> {
-    await orRedisUnavailable(() => this.#redis.zadd(this.#keyspace.digestPool, "LT", this.leavesAt(), member));
-  }
-
-  async #drop(member: string): Promise<void> {
-    await orRedisUnavailable(() => this.#redis.zrem(this.#keyspace.digestPool, member));
-  }
-
-  async #write(id: string, digest: Digest): Promise<void> {
-    await orRedisUnavailable(() => this.#redis.hset(this.#keyspace.digests, id, JSON.stringify(digest)));
-  }
-
-  /** The names first: a digest without names is no harm, and is removed when its time is over. */
-  async #remove(id: string): Promise<void> {
-    await orRedisUnavailable(() => this.#redis.hdel(this.#keyspace.digestNames, id));
-    await orRedisUnavailable(() => this.#redis.hdel(this.#keyspace.digests, id));
-  }
-}
-
-function memberOf({ purpose, service }: NamedService, erasure: string): string {
-  return `${purpose} ${service} ${erasure}`;
-}
-
-function erasureOf(member: string): string {
-  return member.split(" ")[2] ?? "";
-}
-
-/** `undefined` for what no gateway can have written. */
-function digestFrom(text: string | null): Digest | undefined {
-  try {
-    const { purpose, service, at, erasures } = JSON.parse(text ?? "") as Digest;
-    return Array.isArray(erasures) ? { purpose, service, at: Number(at), erasures } : undefined;
-  } catch {
-    return undefined;
   }
 }
 

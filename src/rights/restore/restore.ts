@@ -16,7 +16,8 @@ import { readJournals } from "../journal/reading.ts";
 import { RestoreMarker, type Stage } from "./marker.ts";
 import { Replay } from "./replay.ts";
 import { Staging } from "./staging.ts";
-import { type RestorePorts, type RestoreSummary, RestoreWriter } from "./writer.ts";
+import type { RestoreSummary } from "./summary.ts";
+import { type RestorePorts, RestoreWriter } from "./writer.ts";
 
 export interface RestoreInput {
   /** Archive of records. */

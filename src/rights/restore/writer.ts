@@ -4,18 +4,20 @@
  */
 import type { Redis } from "ioredis";
 import { type RebuiltSubject, rebuildSubject, type SavedSubject, type Since } from "../../consent/ledger/rebuild.ts";
-import type { AuditHead, AuditRepair } from "../../model/audit.ts";
 import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import { damageIn } from "../../model/damage.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
-import { execAll, keysLike, writePage } from "../../platform/redis-values.ts";
+import { writePage } from "../../platform/redis-values.ts";
 import { entryHash } from "../../services/entry-text.ts";
 import { linesFrom, revisionsErased } from "../access/disclosures.ts";
 import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "../backup/archive.ts";
 import type { SharedName } from "../backup/catalogue.ts";
+import { credentialSince } from "./credential.ts";
 import type { Replay } from "./replay.ts";
+import { StagedWrites } from "./staged-writes.ts";
 import { waitingName } from "./staging.ts";
+import type { RestoreSummary } from "./summary.ts";
 
 export interface RestorePorts {
   readonly keyring: {
@@ -28,44 +30,13 @@ export interface RestorePorts {
   now(): number;
 }
 
-export interface RestoreSummary {
-  /** Unix ms of the backup. */
-  readonly createdAt: number;
-  readonly subjects: number;
-  readonly credentials: number;
-  readonly keys: number;
-  /** Subjects whose key was destroyed since, and is not restored. */
-  readonly erased: number;
-  /** Subjects whose erasure begins again when a gateway starts. */
-  readonly erasing: number;
-  /** Subjects under a legal hold that was placed or changed since. */
-  readonly held: number;
-  /** Subjects whose consent is withdrawn because of what happened since, or because their key is missing. */
-  readonly withdrawn: number;
-  /** Devices that need a new token, because theirs was replaced since. */
-  readonly tokensDropped: number;
-  /** Registered services that were changed or removed since: they get nothing before they are registered again. */
-  readonly servicesDropped: number;
-  /** Subjects whose ledger does not verify: a new chain starts, and their consent is withdrawn. */
-  readonly broken: number;
-  /** Keys that no master key unwraps: rows stored under them can no longer be attributed. */
-  readonly unreadable: number;
-  /** Heads of the audit log recorded in the journals. */
-  readonly audited: readonly AuditHead[];
-  /** A policy published since is missing; until it is published again no consent counts. */
-  readonly policyMissing: boolean;
-  /** Findings in the archive's audit log, when it did not verify. */
-  readonly auditRepair?: AuditRepair | undefined;
-}
-
 const EVENTS_PER_PUSH = 500;
-const COMMANDS_PER_TRIP = 400;
 
 type Remains = NonNullable<SavedSubject["remains"]>;
 type Subject = Extract<KeysLine, { is: "key" }>;
 
 export class RestoreWriter {
-  readonly #redis: Redis | undefined;
+  readonly #staged: StagedWrites;
   readonly #keyspace: Keyspace;
   readonly #ports: RestorePorts;
   readonly #replay: Replay;
@@ -96,10 +67,9 @@ export class RestoreWriter {
   readonly #held = new Map<SubjectTag, number>();
   readonly #tombstones = new Map<SubjectTag, string>();
   #policyVersion = 0;
-  #pending: ReturnType<Redis["pipeline"]> | undefined;
 
   constructor(redis: Redis | undefined, keyspace: Keyspace, ports: RestorePorts, replay: Replay, keysReadAt: number) {
-    this.#redis = redis;
+    this.#staged = new StagedWrites(redis);
     this.#keyspace = keyspace;
     this.#ports = ports;
     this.#replay = replay;
@@ -116,7 +86,7 @@ export class RestoreWriter {
     }
     this.#counts.keys += 1;
     const hash = name === "" ? this.#keyspace.subject(tag) : this.#keyspace.erasure(tag, name);
-    await this.#write((to) => to.hset(waitingName(hash), "key", adopted));
+    await this.#staged.add((to) => to.hset(waitingName(hash), "key", adopted));
   }
 
   /** A key that does not unwrap affects only its own subject: it is restored unchanged. */
@@ -132,7 +102,7 @@ export class RestoreWriter {
 
   /** After the last key and before the first record. */
   async keysEnded(): Promise<void> {
-    await this.#flush();
+    await this.#staged.flush();
   }
 
   async line(line: Exclude<RecordsLine, { is: "end" }>): Promise<void> {
@@ -153,24 +123,25 @@ export class RestoreWriter {
     }
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keyspace;
     for (const tag of this.#dead)
-      await this.#write((to) => to.zadd(waitingName(this.#keyspace.erasedKeys), this.#ports.now(), tag));
-    for (const [tag, until] of this.#held) await this.#write((to) => to.zadd(waitingName(heldSubjects), until, tag));
+      await this.#staged.add((to) => to.zadd(waitingName(this.#keyspace.erasedKeys), this.#ports.now(), tag));
+    for (const [tag, until] of this.#held)
+      await this.#staged.add((to) => to.zadd(waitingName(heldSubjects), until, tag));
     for (const { tag, id, at } of this.#begun) {
-      await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
+      await this.#staged.add((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
       this.#tombstones.set(tag, JSON.stringify({ erasure: id, at }));
     }
     for (const { tag, id } of this.#underWay)
-      await this.#write((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
+      await this.#staged.add((to) => to.sadd(waitingName(openErasures), id).hset(waitingName(erasureIndex), id, tag));
     for (const [tag, stone] of this.#tombstones)
-      await this.#write((to) => to.hset(waitingName(tombstones), tag, stone));
+      await this.#staged.add((to) => to.hset(waitingName(tombstones), tag, stone));
     if (this.#policyMissing) {
       const closed = this.#ports.closedFloors(this.#replay.policyVersion);
-      await this.#write((to) => to.set(waitingName(policyFloors), closed));
+      await this.#staged.add((to) => to.set(waitingName(policyFloors), closed));
     }
-    await this.#flush();
+    await this.#staged.flush();
     // Keys of subjects and erasures that the older records do not know.
-    await this.#dropWithout("head", this.#keyspace.subject("*" as SubjectTag));
-    await this.#dropWithout("requestedAt", this.#keyspace.erasure("*" as SubjectTag, "*"));
+    await this.#staged.dropWithout("head", this.#keyspace.subject("*" as SubjectTag));
+    await this.#staged.dropWithout("requestedAt", this.#keyspace.erasure("*" as SubjectTag, "*"));
   }
 
   summary(): Omit<RestoreSummary, "createdAt"> {
@@ -191,7 +162,7 @@ export class RestoreWriter {
     // For a new chain this was already recorded the first time.
     if (remains === undefined)
       for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
-    const wrappedSubjectKey = await this.#waitingKey(tag);
+    const wrappedSubjectKey = await this.#stagedKey(tag);
     const since = {
       withdraw: this.#replay.narrowedSince(line),
       fence: this.#replay.fenceSince(line),
@@ -214,7 +185,7 @@ export class RestoreWriter {
     const begunNow = rebuilt.begun.at(-1);
     const { erasure: _erasure, ...rest } = fields;
     const running = begunNow?.id ?? this.#stillRunning(line);
-    await this.#write((to) => {
+    await this.#staged.add((to) => {
       to.hset(hash, {
         ...rest,
         head: rebuilt.head,
@@ -291,18 +262,10 @@ export class RestoreWriter {
     const owner = fields.tag as SubjectTag | undefined;
     if (owner !== undefined && this.#broken.has(owner))
       this.#boundTo.set(owner, [...(this.#boundTo.get(owner) ?? []), device]);
-    const kept: Record<string, string> = { ...fields };
-    const [number, latest] = [Number(fields.number ?? 0) || 0, this.#replay.tokenOf(device)];
-    if (latest !== undefined && latest.number >= number && latest.mac !== fields.mac) {
-      for (const field of ["mac", "dialect", "alias", "presence"]) delete kept[field];
-      this.#counts.tokensDropped += 1;
-    }
-    // The next token must differ from every token ever issued.
-    if (latest !== undefined && latest.number > number) kept.number = String(latest.number);
-    if (!this.#replay.registrationStands(device, number))
-      for (const field of ["hub", "hubAlias", "hubTenure", "otherSubject", "tenure", "left"]) delete kept[field];
+    const { kept, tokenDropped } = credentialSince(device, fields, this.#replay);
+    if (tokenDropped) this.#counts.tokensDropped += 1;
     const key = waitingName(this.#keyspace.credential(device));
-    await this.#write((to) => {
+    await this.#staged.add((to) => {
       to.del(key);
       if (Object.keys(kept).length > 0) to.hset(key, kept);
       const { hub, hubAlias } = kept;
@@ -321,7 +284,7 @@ export class RestoreWriter {
       for (let at = 0; at + 1 < items.length; at += 2) this.#heldUntil.set(items[at] ?? "", Number(items[at + 1]));
     }
     const kept = name === "services" ? this.#standingServices(items) : items;
-    await this.#write((to) =>
+    await this.#staged.add((to) =>
       writePage(to, waitingName(this.#keyspace[name as SharedName]), { kind, first, items: kept }),
     );
   }
@@ -337,33 +300,9 @@ export class RestoreWriter {
     return kept;
   }
 
-  async #waitingKey(tag: SubjectTag): Promise<string | undefined> {
+  async #stagedKey(tag: SubjectTag): Promise<string | undefined> {
+    if (!this.#staged.isChecking) return this.#staged.field(this.#keyspace.subject(tag), "key");
     // Without writing, keys are not assigned to subjects; any existing key will do.
-    if (this.#redis === undefined) return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
-    return (await this.#redis.hget(waitingName(this.#keyspace.subject(tag)), "key")) ?? undefined;
-  }
-
-  async #dropWithout(field: string, pattern: string): Promise<void> {
-    if (this.#redis === undefined) return;
-    for await (const names of keysLike(this.#redis, waitingName(pattern))) {
-      const asked = this.#redis.pipeline();
-      for (const name of names) asked.hexists(name, field);
-      const found = await execAll(asked);
-      const incomplete = names.filter((_, index) => found[index] === 0);
-      if (incomplete.length > 0) await this.#redis.unlink(...incomplete);
-    }
-  }
-
-  async #write(commands: (to: ReturnType<Redis["pipeline"]>) => unknown): Promise<void> {
-    if (this.#redis === undefined) return;
-    this.#pending ??= this.#redis.pipeline();
-    commands(this.#pending);
-    if (this.#pending.length >= COMMANDS_PER_TRIP) await this.#flush();
-  }
-
-  async #flush(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = undefined;
-    if (pending !== undefined) await execAll(pending);
+    return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
   }
 }

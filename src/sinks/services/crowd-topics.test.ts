@@ -36,23 +36,27 @@ function setUp(only: Readonly<Record<string, string | undefined>> = { sky: undef
   );
   const topics = new CrowdTopics(
     {
-      outlets: (purpose) =>
-        recipients
-          .filter(({ name }) => purpose === "weather" && self.listening.includes(name))
-          .map((recipient) => {
-            const hears = (cell: string) => only[recipient.name] === undefined || only[recipient.name] === cell;
-            return {
-              recipient,
-              categories: PURPOSE_USES.weather,
-              changes: 0,
-              hears,
-              deliver: (cell, packet) => {
-                if (!hears(cell)) return false;
-                published.push(`${recipient.name} ${packet().toString()}`);
-                return true;
-              },
-            };
-          }),
+      to: {
+        outlets: (purpose) =>
+          recipients
+            .filter(({ name }) => purpose === "weather" && self.listening.includes(name))
+            .map((recipient) => {
+              const hears = (cell: string) => only[recipient.name] === undefined || only[recipient.name] === cell;
+              return {
+                recipient,
+                categories: PURPOSE_USES.weather,
+                changes: 0,
+                hears,
+                deliver: (cell, packet) => {
+                  if (!hears(cell)) return false;
+                  published.push(`${recipient.name} ${packet().toString()}`);
+                  return true;
+                },
+              };
+            }),
+        listening: () => true,
+        left: () => undefined,
+      },
       packet: (purpose, name, payload) => Buffer.from(`${purpose}/${name} ${payload}`),
       counted: (_purpose, count) => void counts.push(count),
       now: () => Date.UTC(2026, 2, 7, 12),

@@ -4,6 +4,7 @@
  */
 import { PURPOSE_USES } from "../../model/consent.ts";
 import type { CrowdTelling } from "../../model/crowd.ts";
+import type { Delivery } from "../../model/delivery.ts";
 import { dayOf } from "../../model/disclosure.ts";
 import type { Accounting, SubjectAccount } from "./disclosure-accounting.ts";
 import type { Outlet, PurposeTopicsPort } from "./purpose-topics.ts";
@@ -11,13 +12,21 @@ import type { Outlet, PurposeTopicsPort } from "./purpose-topics.ts";
 /** The least number of people that any configuration allows. */
 const SUBJECTS = "5+";
 
-export class CrowdTopics {
+export class CrowdTopics implements Delivery<CrowdTelling, number> {
   readonly #port: PurposeTopicsPort;
   readonly #accounting: Accounting;
 
   constructor(port: PurposeTopicsPort, accounting: Accounting) {
     this.#port = port;
     this.#accounting = accounting;
+  }
+
+  listening(): boolean {
+    return this.#port.to.listening("weather");
+  }
+
+  left(signal: AbortSignal): Promise<void> | undefined {
+    return this.#port.to.left(signal);
   }
 
   /**
@@ -48,7 +57,7 @@ export class CrowdTopics {
   /** Without its place, or without its values, a median is nothing: a service that may not have both gets none. */
   #outlets(): readonly Outlet[] {
     const whole = PURPOSE_USES.weather;
-    return this.#port.outlets("weather").filter(({ categories }) => (categories & whole) === whole);
+    return this.#port.to.outlets("weather").filter(({ categories }) => (categories & whole) === whole);
   }
 
   #forward(tellings: readonly CrowdTelling[], accounts: readonly (readonly SubjectAccount[])[]): number {

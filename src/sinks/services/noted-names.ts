@@ -6,8 +6,7 @@ import type { LRUCache } from "lru-cache";
 import type { Recipient } from "../../model/disclosure.ts";
 import type { ForwardedName } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
-import type { ServicePurpose } from "../../model/purposes.ts";
-import { NAMED_SERVICE_PURPOSES } from "../../model/purposes.ts";
+import { NAMED_SERVICE_PURPOSES, type ServicePurpose } from "../../model/purposes.ts";
 import { boundedCache } from "../../platform/bounded-cache.ts";
 
 export interface NameNotes {

@@ -83,7 +83,11 @@ function outlet(...services: Service[]) {
     };
   };
   const port: PurposeTopicsPort = {
-    outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
+    to: {
+      outlets: (purpose) => self.listening.filter((service) => service.purpose === purpose).map(outletOf),
+      listening: (purpose) => self.listening.some((service) => service.purpose === purpose),
+      left: () => undefined,
+    },
     packet: (purpose, name, payload) => {
       self.packets += 1;
       return Buffer.from(`${purpose}/${name} ${payload}`);

@@ -5,6 +5,7 @@
  */
 import { type CategoryMask, IP, MODEL, PURPOSE_USES, STATUS } from "../../model/consent.ts";
 import type { NetworkRecord, SceneRecord } from "../../model/deidentified.ts";
+import type { DeviceDelivery } from "../../model/delivery.ts";
 import { dayOf, type Outgoing, type Recipient } from "../../model/disclosure.ts";
 import { type ForwardedName, forgottenBy } from "../../model/forwarded-name.ts";
 import type { Pseudonym } from "../../model/ids.ts";
@@ -25,9 +26,18 @@ export interface Outlet {
   deliver(name: string, packet: () => Buffer): boolean;
 }
 
-export interface PurposeTopicsPort {
+/** Those who are delivered to. */
+export interface Listeners {
+  /** Whether there are any that `outlets` names. */
+  listening(purpose: ServicePurpose): boolean;
   /** The services entitled to the purpose that listen right now. */
   outlets(purpose: ServicePurpose): readonly Outlet[];
+  /** As `Delivery.left`. */
+  left(signal: AbortSignal): Promise<void> | undefined;
+}
+
+export interface PurposeTopicsPort {
+  readonly to: Listeners;
   /** The bytes that carry a payload to `processed/<purpose>/<name>`, the same for all. */
   packet(purpose: ServicePurpose, name: string, payload: string): Buffer;
   /** How many records of which purpose went out. */
@@ -62,7 +72,7 @@ export interface Disclosed {
 /** Of one subject and recipient, beside the account: the names of most homes. */
 const NAMES_AT_HAND = 8;
 
-export class PurposeTopics {
+export class PurposeTopics implements DeviceDelivery {
   readonly #port: PurposeTopicsPort;
   readonly #accounting: Accounting;
   readonly #names: NotedNames;
@@ -77,12 +87,20 @@ export class PurposeTopics {
     this.#purpose = purpose;
   }
 
+  listening(): boolean {
+    return this.#port.to.listening(this.#purpose);
+  }
+
+  left(signal: AbortSignal): Promise<void> | undefined {
+    return this.#port.to.left(signal);
+  }
+
   /**
    * Puts all services on the account that would get something of the batch now, and notes under which names. Resolves with what
    * hands it over, which says for each of them whether anybody got it. Rejects when one of the two can't be written.
    */
   async announce(batch: readonly Outgoing[]): Promise<() => boolean[]> {
-    const listening = this.#port.outlets(this.#purpose);
+    const listening = this.#port.to.outlets(this.#purpose);
     if (batch.length === 0 || listening.length === 0) return () => new Array<boolean>(batch.length).fill(false);
     const day = dayOf(this.#port.now());
     const accounts = batch.map(({ subject, revision }) => this.#accounting.account(subject, revision, day));
@@ -164,7 +182,7 @@ export class PurposeTopics {
   ): boolean[] {
     const delivered = new Array<boolean>(batch.length).fill(false);
     // Asked again: a service that stopped listening, or may not listen any more, gets nothing.
-    const targets = this.#port
+    const targets = this.#port.to
       .outlets(this.#purpose)
       .map((outlet): Target => ({ outlet, sure: heard.get(outlet) === outlet.changes }));
     if (targets.length === 0) return delivered;

@@ -48,12 +48,16 @@ async function handed(
   const topics: string[] = [];
   let opened = 0;
   const port: PurposeTopicsPort = {
-    outlets: (of) => {
-      const deliver = (_name: string, packet: () => Buffer): boolean => {
-        packets.push(JSON.parse(packet().toString()) as Packet);
-        return true;
-      };
-      return of === purpose ? [{ recipient, categories, changes: 0, hears: () => true, deliver }] : [];
+    to: {
+      listening: () => true,
+      left: () => undefined,
+      outlets: (of) => {
+        const deliver = (_name: string, packet: () => Buffer): boolean => {
+          packets.push(JSON.parse(packet().toString()) as Packet);
+          return true;
+        };
+        return of === purpose ? [{ recipient, categories, changes: 0, hears: () => true, deliver }] : [];
+      },
     },
     packet: (of, name, payload) => {
       topics.push(`${of}/${name}`);

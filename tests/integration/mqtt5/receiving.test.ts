@@ -28,7 +28,7 @@ async function loggedIn(login: { id: string; token: string }, change: Connect5 =
 const device = (change: Connect5 = {}) => loggedIn({ id: "hub-1", token: TOKEN }, change);
 const service = (change: Connect5 = {}) =>
   loggedIn({ id: "services", token: SERVICE_TOKEN }, { clientId: "svc", ...change });
-const command = (name: string, value = "on"): boolean => ingress.broker.command(REF, commandOf(name, value));
+const command = (name: string, value = "on"): boolean => ingress.broker.devices.command(REF, commandOf(name, value));
 
 describe("a filter", () => {
   test("is answered each in its place, and taken back each in its place [MQTT-3.8.4-6], [MQTT-3.11.3-1]", async () => {

@@ -4,17 +4,17 @@
  */
 import type { Silenced } from "../model/consent-change.ts";
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
-import type { HttpPorts } from "./ports.ts";
+import type { ChangePorts } from "./ports.ts";
 
 /**
  * `drained: false` means that the time limit passed: the change is recorded, but must not be reported as done.
  * Called after every change, also one that took nothing away: it may be the second try of one that did.
  */
-export async function settle(
-  ports: HttpPorts,
+export async function afterChange(
+  ports: ChangePorts,
   concerned: SubjectTag | DeviceKey,
   silenced: readonly Silenced[],
-): ReturnType<HttpPorts["leases"]["drain"]> {
+): ReturnType<ChangePorts["leases"]["drain"]> {
   await ports.centre?.recordChanged(concerned);
   const drain = await ports.leases.drain(concerned);
   await ports.tidyRecords(concerned, silenced);

@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import type { LedgerAnswer } from "../model/consent-change.ts";
 import type { SubjectTag } from "../model/ids.ts";
-import { stateConsent } from "./acts.ts";
-import type { HttpPorts } from "./ports.ts";
+import type { SubjectPorts } from "./ports.ts";
+import { stateConsent } from "./subject-acts.ts";
 
 const TAG = "s".repeat(22) as SubjectTag;
 const DONE: LedgerAnswer = { fence: 1, narrowed: true, silenced: [] };
@@ -16,7 +16,7 @@ const INPUT = {
   jurisdiction: ["IN"],
 } as const;
 
-function portsAnswering(...answers: readonly LedgerAnswer[]): HttpPorts {
+function portsAnswering(...answers: readonly LedgerAnswer[]): SubjectPorts {
   const left = [...answers];
   const next = async () => left.shift();
   return {
@@ -24,7 +24,7 @@ function portsAnswering(...answers: readonly LedgerAnswer[]): HttpPorts {
     leases: { drain: async () => ({ drained: true, waitedMs: 0 }) },
     tidyRecords: async () => undefined,
     minors: { purgeIfDue: async () => true },
-  } as unknown as HttpPorts;
+  } as unknown as SubjectPorts;
 }
 
 test.each(["given", "refused", "requested"] as const)(

@@ -1,18 +1,24 @@
 /**
- * What can be done about a subject's consent and data, the same for the account service and the privacy centre: each act
- * takes keyed hashes and answers only when what it says is true. A refusal is the code of a problem.
+ * What can be done about a subject's consent and data, the same for each caller: each act takes keyed hashes and answers only when
+ * what it says is true.
  */
-import type { GiveInput, LedgerAnswer, RefuseInput, RequestInput, WithdrawInput } from "../model/consent-change.ts";
+import type {
+  GiveInput,
+  LedgerAnswer,
+  LedgerRefusal,
+  RefuseInput,
+  RequestInput,
+  WithdrawInput,
+} from "../model/consent-change.ts";
 import type { Actor, ConsentRecord } from "../model/consent-record.ts";
 import type { ErasureStatus } from "../model/erasure.ts";
 import { refusedAsGuardian } from "../model/guardian.ts";
 import type { SubjectTag } from "../model/ids.ts";
-import { settle } from "./await-fence.ts";
-import type { HttpPorts } from "./ports.ts";
-import type { ProblemCode } from "./problems.ts";
+import { afterChange } from "./after-change.ts";
+import type { SubjectPorts } from "./ports.ts";
 
 export interface Refused {
-  readonly refused: ProblemCode;
+  readonly refused: LedgerRefusal | "not-drained";
 }
 export type Done<T> = T & { readonly refused?: undefined };
 
@@ -23,14 +29,14 @@ export type Statement =
 
 /** Records that consent was given, refused or asked for; what a minor left behind as an adult begins to be erased. */
 export async function stateConsent(
-  ports: HttpPorts,
+  ports: SubjectPorts,
   tag: SubjectTag,
   statement: Statement,
 ): Promise<Refused | Done<{ record: ConsentRecord; recorded: boolean }>> {
   const change = await say(ports, tag, statement);
   if (change.refused !== undefined) return { refused: change.refused };
   if (statement.state === "refused") ports.centre?.samples.endSubject(tag);
-  const { drained } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
+  const { drained } = await afterChange(ports, tag, [{ subject: tag, devices: change.silenced }]);
   if (!drained) return { refused: "not-drained" };
   let record = await ports.ledger.record(tag);
   if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
@@ -46,13 +52,13 @@ export async function stateConsent(
   return record === undefined ? { refused: "unknown-subject" } : { record, recorded: change.repeated !== true };
 }
 
-function say(ports: HttpPorts, tag: SubjectTag, { state, input }: Statement): Promise<LedgerAnswer> {
+function say(ports: SubjectPorts, tag: SubjectTag, { state, input }: Statement): Promise<LedgerAnswer> {
   if (state === "given") return ports.ledger.give(tag, input);
   return state === "refused" ? ports.ledger.refuse(tag, input) : ports.ledger.request(tag, input);
 }
 
 export async function withdrawConsent(
-  ports: HttpPorts,
+  ports: SubjectPorts,
   tag: SubjectTag,
   input: WithdrawInput,
 ): Promise<Refused | Done<{ waitedMs: number; fence: number }>> {
@@ -60,7 +66,7 @@ export async function withdrawConsent(
   const change = await ports.ledger.withdraw(tag, input);
   if (change.refused !== undefined) return { refused: change.refused };
   if (input.purposes === undefined && input.categories === undefined) ports.centre?.samples.endSubject(tag);
-  const { drained, waitedMs } = await settle(ports, tag, [{ subject: tag, devices: change.silenced }]);
+  const { drained, waitedMs } = await afterChange(ports, tag, [{ subject: tag, devices: change.silenced }]);
   if (!drained) return { refused: "not-drained" };
   ports.metrics.withdrawalAnswered(performance.now() - startedAt);
   return { waitedMs, fence: change.fence };
@@ -74,7 +80,7 @@ export interface ErasureAct {
 }
 
 export async function requestErasure(
-  ports: HttpPorts,
+  ports: SubjectPorts,
   tag: SubjectTag,
   act: ErasureAct,
 ): Promise<Refused | Done<{ status: ErasureStatus }>> {
@@ -85,6 +91,6 @@ export async function requestErasure(
   if (requested.refused !== undefined) return { refused: requested.refused };
   ports.centre?.samples.endSubject(tag);
   // The erasure goes on in any case. Only the answer waits, because it says that nothing is used any more.
-  const { drained } = await settle(ports, tag, []);
+  const { drained } = await afterChange(ports, tag, []);
   return drained ? { status: requested.status } : { refused: "not-drained" };
 }
