@@ -37,6 +37,7 @@ const ON_PRIVATE_SERVERS = [
   "audit",
   "retention",
   "services",
+  "tokens",
 ];
 const WITH_PRIVATE_SERVERS = source("tools/private-servers/with-private-servers.ts");
 const SERVICES_USAGE = `  --services private       with npm: a private Redis and InfluxDB under ./data, for whichever of REDIS_URL and
@@ -66,6 +67,7 @@ const PROGRAMS = {
   retention: [source("src/commands/retention.ts")],
   dialect: [source("src/commands/dialect.ts")],
   services: [source("src/commands/services.ts")],
+  tokens: [source("src/commands/tokens.ts")],
   service: [source("examples/services/main.ts")],
   test: [vitest()],
   mutants: [source("tests/mutants/run.ts")],

@@ -51,6 +51,7 @@ import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createSchema } from "./wiring/schema.ts";
 import { shownPlaces } from "./wiring/shown-places.ts";
 import { createStore } from "./wiring/store.ts";
+import { createTokens } from "./wiring/tokens.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
 /** More than the longest wait of a part. */
@@ -312,7 +313,9 @@ export function createGateway(
     vocabulary,
     log,
   });
+  const tokens = createTokens(base);
   const api = new HttpApi(config.http, {
+    tokens: tokens.directory,
     lookup: consent.lookup,
     credentials: consent.credentials,
     hubs: consent.hubs,
@@ -374,8 +377,10 @@ export function createGateway(
     missed: () => {
       ingress.endDevices();
       outlets.servicesChanged();
+      tokens.changed();
     },
     servicesChanged: () => outlets.servicesChanged(),
+    tokensChanged: () => tokens.changed(),
     recordChanged: (concerned) => {
       void centre.samples.changed(concerned);
       void forecasts.delivery.recordChanged(concerned);
@@ -411,6 +416,7 @@ export function createGateway(
     forecasts.part,
     events,
     ...upkeep.parts,
+    tokens.part,
     partOf("http", api),
     ingress.listeners,
   ];

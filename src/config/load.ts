@@ -7,7 +7,7 @@ import { LineCounter, parseDocument } from "yaml";
 import { GatewayError } from "../model/errors.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { type OptionRow, optionRows } from "./options.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { type CommandConfig, type Config, configSchema } from "./schema.ts";
 import { at, put, type Tree } from "./tree.ts";
 
 export interface ConfigSource {
@@ -20,16 +20,40 @@ export interface ConfigSource {
 const MAX_FILE_BYTES = 1_048_576;
 const MAX_SECRET_BYTES = 4_096;
 const OPEN_TO_OTHERS = 0o077;
+/** As long as any secret has to be. */
+const UNREAD = "-".repeat(64);
+
+/** Whether the secrets of a section are read: those of the others need not even be there. */
+type Reads = (section: string) => boolean;
 
 /**
  * @throws GatewayError CONFIG_INVALID naming every option that is wrong.
  */
 export function loadConfig(source: ConfigSource): Config {
+  return load(source, () => true);
+}
+
+/**
+ * What a command uses: these sections, and of no other one a secret. Tokens of services are never among them. Throws as
+ * `loadConfig` does.
+ */
+export function loadSections<Section extends keyof CommandConfig>(
+  source: ConfigSource,
+  sections: readonly Section[],
+): Pick<CommandConfig, Section> {
+  const wanted = new Set<string>(sections);
+  const { http: _http, services, ...rest } = load(source, (section) => section !== "services" && wanted.has(section));
+  const config: CommandConfig = { ...rest, services: services.map(({ token: _token, ...service }) => service) };
+  const picked = Object.entries(config).filter(([section]) => wanted.has(section));
+  return Object.fromEntries(picked) as unknown as Pick<CommandConfig, Section>;
+}
+
+function load(source: ConfigSource, reads: Reads): Config {
   const problems: string[] = [];
   const rows = optionRows();
   const tree = source.file === undefined ? {} : readTree(source.file, rows, problems);
   overlayEnvironment(tree, rows, source.env, problems);
-  const files = readSecretFiles(tree, rows, problems);
+  const files = readSecretFiles(tree, rows, reads, problems);
   const config = parse(tree, problems);
   if (config === undefined || problems.length > 0)
     throw new GatewayError("CONFIG_INVALID", problems.map((problem) => bySource(problem, files)).join("; "));
@@ -79,11 +103,21 @@ function bySource(problem: string, files: ReadonlySet<string>): string {
 }
 
 /** Puts the content of every `xFile` that belongs to a secret into `x`; it answers which those are. */
-function readSecretFiles(tree: Tree, rows: readonly OptionRow[], problems: string[]): ReadonlySet<string> {
+function readSecretFiles(
+  tree: Tree,
+  rows: readonly OptionRow[],
+  reads: Reads,
+  problems: string[],
+): ReadonlySet<string> {
   const files = new Set<string>();
   for (const { path } of secretPlaces(tree, rows)) {
     const filePath = [...path.slice(0, -1), `${path.at(-1)}File`];
     const file = at(tree, filePath);
+    if (!reads(path[0] ?? "")) {
+      // Stands for the secret, so that the rest can be checked; no one is handed the section.
+      if (file !== undefined || at(tree, path) !== undefined) put(tree, path, `${UNREAD}${path.join(".")}`);
+      continue;
+    }
     if (typeof file !== "string") continue;
     const content = readWhole(file, MAX_SECRET_BYTES);
     if (at(tree, path) !== undefined) problems.push(`${path.join(".")}: given-twice`);
@@ -146,7 +180,6 @@ function parse(tree: Tree, problems: string[]): Config | undefined {
     ...rest,
     http: {
       ...http,
-      token: required(http.token, "http.token"),
       approvers: http.approvers.map((approver, index) => ({
         ...approver,
         token: required(approver.token, `http.approvers.${index}.token`),

@@ -1,6 +1,7 @@
 /** Wrong tokens are refused and counted, and answered 429 after too many; the right token is not affected. */
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { NO_TOKENS } from "../../tests/fixtures/no-tokens.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { HttpPorts } from "./ports.ts";
 import { createApp } from "./server.ts";
@@ -15,6 +16,7 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   counted = [];
   const ports = {
+    tokens: NO_TOKENS,
     lookup: { deviceKey: () => "", subjectTag: () => "" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     erasures: { open: async () => [] },

@@ -9,7 +9,7 @@ import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { beginSession, type LinkClaims, openLink } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
-import { clearSession, endSession, sessionTerm, setSession } from "./session.ts";
+import { clearSession, endSession, isOutlived, sessionTerm, setSession } from "./session.ts";
 
 const MAX_TOKEN_CHARACTERS = 4_096;
 
@@ -28,9 +28,10 @@ export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
     const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
-    if ("refused" in link) {
+    const refused = "refused" in link ? link.refused : isOutlived(link, ports) ? "link-invalid" : undefined;
+    if ("refused" in link || refused !== undefined) {
       ports.metrics.httpRefused("bad-link");
-      return refuse(reply, link.refused);
+      return refuse(reply, refused ?? "link-invalid");
     }
     links.set(request, link);
   });
