@@ -8,7 +8,7 @@ import { GatewayError } from "../model/errors.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { type OptionRow, optionRows } from "./options.ts";
 import { type CommandConfig, type Config, configSchema } from "./schema.ts";
-import { at, put, type Tree } from "./tree.ts";
+import { at, put, remove, type Tree } from "./tree.ts";
 
 export interface ConfigSource {
   /** A YAML file; without it the defaults hold. */
@@ -110,12 +110,13 @@ function readSecretFiles(
   problems: string[],
 ): ReadonlySet<string> {
   const files = new Set<string>();
-  for (const { path } of secretPlaces(tree, rows)) {
+  for (const { row, path } of secretPlaces(tree, rows)) {
     const filePath = [...path.slice(0, -1), `${path.at(-1)}File`];
     const file = at(tree, filePath);
     if (!reads(path[0] ?? "")) {
-      // Stands for the secret, so that the rest can be checked; no one is handed the section.
-      if (file !== undefined || at(tree, path) !== undefined) put(tree, path, `${UNREAD}${path.join(".")}`);
+      // Something stands for the secret, so that the rest can be checked; no one is handed the section.
+      if (row.secret === "with-password") remove(tree, path);
+      else if (file !== undefined || at(tree, path) !== undefined) put(tree, path, `${UNREAD}${path.join(".")}`);
       continue;
     }
     if (typeof file !== "string") continue;
