@@ -26,9 +26,9 @@ export function createTokens({ config, keys, redis, keyspace, log }: Base): Toke
         await directory.refresh();
         periodic.start();
         if (config.http.token !== undefined)
-          log.warn("http.token opens every route: make tokens with scopes (npm run tokens -- create), then remove it");
+          log.warn("http token opens every route; replace it by named ones (npm run tokens)");
         else if (directory.size === 0)
-          log.warn("no token opens the HTTP interface: make one with npm run tokens -- create");
+          log.warn("no token opens the HTTP interface; make one with npm run tokens -- create");
       },
       stop: () => periodic.stop(),
     },

@@ -226,6 +226,16 @@ test.each([
   expect([exitCode, stderr]).toEqual([2, expect.stringContaining("Usage: npm run tokens")]);
 });
 
+test("the token of the configuration opens everything, has no name in the audit log, and is warned about at start", async () => {
+  const { apiToken } = system.stack.config;
+  expect([await ask(apiToken, "/v1/audit"), await ask(apiToken, "/v1/subjects/anna/consents")]).toEqual([200, 200]);
+  const before = (await audited()).length;
+  expect(await ask(apiToken, "/v1/subjects/anna/devices/lamp-2", "PUT")).toBe(204);
+  expect(await audited()).toHaveLength(before);
+  const log = await readFile(join(system.stack.dir, "logs", "gateway.log"), "utf8");
+  expect(log).toContain("http token opens every route; replace it by named ones (npm run tokens)");
+});
+
 test("no token rests anywhere", async () => {
   expect(made.length).toBeGreaterThan(5);
   const stored: Buffer[] = [];
