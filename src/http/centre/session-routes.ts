@@ -27,11 +27,11 @@ export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort
   // Before the audit: only a link that we sealed gets a line, else anyone could fill the log.
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
-    const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
-    const refused = "refused" in link ? link.refused : isOutlived(link, ports) ? "link-invalid" : undefined;
-    if ("refused" in link || refused !== undefined) {
+    const opened = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
+    const link = "nonce" in opened && isOutlived(opened, ports) ? { refused: "link-invalid" as const } : opened;
+    if ("refused" in link) {
       ports.metrics.httpRefused("bad-link");
-      return refuse(reply, refused ?? "link-invalid");
+      return refuse(reply, link.refused);
     }
     links.set(request, link);
   });
