@@ -26,7 +26,7 @@ const vitest = (...args) => tool("vitest/vitest.mjs", "run", ...args);
 const biome = (...args) => tool("@biomejs/biome/bin/biome", ...args);
 const tsc = (...args) => tool("typescript/bin/tsc", ...args);
 
-/** Programs that `--services private` gives a Redis and an InfluxDB of their own. */
+/** Programs that `--services private` runs on the Redis and the InfluxDB below ./data. */
 const ON_PRIVATE_SERVERS = [
   "start",
   "backup",
@@ -37,10 +37,11 @@ const ON_PRIVATE_SERVERS = [
   "audit",
   "retention",
   "services",
+  "tokens",
 ];
 const WITH_PRIVATE_SERVERS = source("tools/private-servers/with-private-servers.ts");
-const SERVICES_USAGE = `  --services private       with npm: a private Redis and InfluxDB under ./data, for whichever of REDIS_URL and
-                           INFLUX_URL is not given; the gateway's commands need it stopped
+const SERVICES_USAGE = `  --services private       with npm: the private Redis and InfluxDB under ./data, for whichever of REDIS_URL and
+                           INFLUX_URL is not given; a command uses those of an npm start that runs
 `;
 
 /** Where `npm run attacks` leaves what it recorded. */
@@ -66,6 +67,7 @@ const PROGRAMS = {
   retention: [source("src/commands/retention.ts")],
   dialect: [source("src/commands/dialect.ts")],
   services: [source("src/commands/services.ts")],
+  tokens: [source("src/commands/tokens.ts")],
   service: [source("examples/services/main.ts")],
   test: [vitest()],
   mutants: [source("tests/mutants/run.ts")],
@@ -95,6 +97,7 @@ for (const [index, step] of steps.entries()) {
     "--import",
     FOLLOW,
     ...(privately ? WITH_PRIVATE_SERVERS : []),
+    ...(privately && word !== "start" ? ["--attach"] : []),
     ...step,
     ...(last ? args : []),
   ]);

@@ -120,6 +120,13 @@ export const ROOMS: readonly Room[] = [
     ["zod", "ioredis"],
   ),
 
+  room(
+    "tokens",
+    "named tokens of the HTTP interface: how they are stored and changed, and which are good right now",
+    ["platform"],
+    ["zod", "ioredis"],
+  ),
+
   room("sinks/influx", "writing, reading and deleting rows", [], ["@influxdata/influxdb-client", "lru-cache"]),
   room(
     "sinks/services",
@@ -246,6 +253,7 @@ export const ROOMS: readonly Room[] = [
       "rights/holds",
       "rights/receipts",
       "services",
+      "tokens",
       "platform",
       "platform/keys",
     ],

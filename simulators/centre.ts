@@ -86,6 +86,7 @@ async function run(signal: AbortSignal): Promise<void> {
     await Promise.all(services.map((service) => service.start()));
     for (const device of devices) clients.push(await publish(device, stack.mqttUrl, signal));
     await showLinks(stack.api, adult, child);
+    isReady = true;
     await untilStopped(() => showLinks(stack.api, adult, child), signal);
   } finally {
     await Promise.all(clients.map((client) => disconnectMqtt(client)));
@@ -104,10 +105,17 @@ async function untilStopped(asked: () => Promise<void>, signal: AbortSignal): Pr
   lines?.close();
 }
 
+/** Before that there is nothing to drain: what was started ends with this process. */
+let isReady = false;
 const stopping = new AbortController();
-for (const name of ["SIGINT", "SIGTERM"] as const) {
+for (const [name, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
   process.on(name, () => {
-    if (stopping.signal.aborted) process.exit(130);
+    if (!isReady) say("stopped before it was ready");
+    if (!isReady || stopping.signal.aborted) process.exit(code);
+    say("stopping");
     stopping.abort();
   });
 }

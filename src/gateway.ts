@@ -49,6 +49,7 @@ import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createSchema } from "./wiring/schema.ts";
 import { shownPlaces } from "./wiring/shown-places.ts";
 import { createStore } from "./wiring/store.ts";
+import { createTokens } from "./wiring/tokens.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
 /** More than the longest wait of a part. */
@@ -291,6 +292,7 @@ export function createGateway(
     rows: store.sink.reading,
     disclosures: outlets.http.disclosures,
   });
+  const tokens = createTokens(base);
   const { api, health } = createApi(base, {
     consent,
     safekeeping,
@@ -303,6 +305,7 @@ export function createGateway(
     upkeep,
     exports,
     centre,
+    tokens,
     audit,
     damaged,
     availability,
@@ -318,8 +321,10 @@ export function createGateway(
     missed: () => {
       ingress.endDevices();
       outlets.servicesChanged();
+      tokens.changed();
     },
     servicesChanged: () => outlets.servicesChanged(),
+    tokensChanged: () => tokens.changed(),
     recordChanged: (concerned) => {
       void centre.samples.changed(concerned);
       void forecasts.delivery.recordChanged(concerned);
@@ -356,6 +361,7 @@ export function createGateway(
     forecasts.part,
     events,
     ...upkeep.parts,
+    tokens.part,
     partOf("http", api),
     ingress.listeners,
     partOf("availability", availability),

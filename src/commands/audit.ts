@@ -13,7 +13,7 @@ import { open } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import type { AuditHead, AuditRecord, AuditRepair } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import { journalKey } from "../rights/journal/format.ts";
 import { readJournals } from "../rights/journal/reading.ts";
 import {
@@ -24,6 +24,7 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
+import { isUnread, say } from "./output.ts";
 
 const USAGE = `Usage: npm run audit -- <command> [options]
 
@@ -104,7 +105,7 @@ async function knownHeads(
 
 /** `undefined` when no journal was named and none is at its default path. Throws JOURNAL_INVALID. */
 async function notedHeads({ config }: Operator, named?: string[]): Promise<readonly AuditHead[] | undefined> {
-  const key = journalKey(readKeys(config.keys.dir, { create: false }).lookup);
+  const key = journalKey(readKeysOf(config.keys.dir, ["lookup"]).lookup);
   const question = { key, sinceMs: Number.POSITIVE_INFINITY, anchors: [] };
   try {
     return (await readJournals(named ?? [config.backup.journalFile], question)).audited;
@@ -121,7 +122,7 @@ async function list({ acts }: Operator, { from = "0", json }: Options): Promise<
     const { records } = await acts.log.list({ from: next, limit: PAGE });
     for (const record of records) say(json ? JSON.stringify(record) : describe(record));
     const last = records.at(-1);
-    if (last === undefined) return 0;
+    if (last === undefined || isUnread()) return 0;
     next = last.index + 1;
   }
 }
@@ -138,10 +139,6 @@ function headOf(text: string): AuditHead {
   const [, next, hash] = HEAD.exec(text) ?? [];
   if (next === undefined || hash === undefined) throw new UsageError();
   return { next: Number(next), hash };
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 async function main(): Promise<number> {

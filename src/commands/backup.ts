@@ -8,11 +8,12 @@ import { parseArgs } from "node:util";
 import { ledgerVerifies } from "../consent/ledger/store.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import { GatewayError } from "../model/errors.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import { Backup } from "../rights/backup/backup.ts";
 import { journalHeadOf } from "../rights/journal/reading.ts";
 import { toldDamage } from "../wiring/safekeeping.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run backup -- --out <dir> [options]
 
@@ -24,7 +25,8 @@ async function main(): Promise<number> {
   const { out } = values;
   if (out === undefined || out === "") throw new UsageError();
   return withOperator(values, async ({ config, redis, keyspace, acts }) => {
-    const { lookup, master, nextMaster, pepper, backup } = readKeys(config.keys.dir, { create: false });
+    const names = ["lookup", "master", "nextMaster", "pepper", "backup"] as const;
+    const { lookup, master, nextMaster, pepper, backup } = readKeysOf(config.keys.dir, names);
     if (backup === undefined) throw new GatewayError("KEY_INVALID", "backup.key: missing");
     const keyring = new Keyring({ masterKey: master, otherMasterKeys: nextMaster ? [nextMaster] : [], pepper });
     const check = { ledger: ledgerVerifies, key: (wrapped: string) => keyring.opens(wrapped) };
@@ -41,9 +43,7 @@ async function main(): Promise<number> {
       told: (result) => ({ subjects: result.subjects, keys: result.keys, ...toldDamage(result) }),
     });
     const { records, subjectKeys, subjects, credentials, auditProblem } = taken;
-    process.stdout.write(
-      `${subjects} subjects, ${credentials} devices\nrecords       ${records}\nsubject keys  ${subjectKeys}\n`,
-    );
+    say(`${subjects} subjects, ${credentials} devices\nrecords       ${records}\nsubject keys  ${subjectKeys}`);
     if (auditProblem !== undefined)
       process.stderr.write(`backup: the audit log does not verify (${auditProblem}); see npm run audit -- repair\n`);
     for (const [kind, count] of Object.entries(taken.damaged)) {

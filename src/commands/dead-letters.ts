@@ -11,14 +11,22 @@ import { parseArgs } from "node:util";
 import { Leases } from "../consent/fence/leases.ts";
 import { DEAD_LETTER_REASONS } from "../model/outcome.ts";
 import { DeadLetterActs, type LettersDone } from "../operations/dead-letters.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import { connectRedis } from "../platform/redis.ts";
 import { type DeadLetter, DeadLetters } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
 import { KnownJobs } from "../queue/known-jobs.ts";
 import { Producer } from "../queue/producer.ts";
 import { deletionGuard, heldLetters } from "../rights/holds/held-devices.ts";
-import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
+import {
+  COMMON_OPTIONS,
+  COMMON_USAGE,
+  type Operator,
+  runCommand,
+  UsageError,
+  withOperator,
+} from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run dead-letters -- <command> [options]
 
@@ -63,32 +71,37 @@ async function main(): Promise<number> {
   const [name = "", id = ""] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined || (name !== "list" && id === "")) throw new UsageError();
-  return withOperator(values, async ({ config, redis, keyspace, acts }) => {
-    const envelope = new Envelope(readKeys(config.keys.dir, { create: false }).queue);
-    const queue = connectRedis(config.redis.url, "producer");
-    const uncounted = { recovered: () => undefined, handedOver: () => undefined };
-    const producer = new Producer(queue, keyspace, envelope, new KnownJobs(uncounted));
-    try {
-      await queue.connect();
-      await producer.start();
-      const lines = await command(
-        new DeadLetterActs({
-          letters: new DeadLetters(redis, keyspace, envelope, { maxBytes: config.queue.deadLetterBytes }),
-          producer,
-          held: () => heldLetters(redis, keyspace),
-          guard: deletionGuard(new Leases(redis, keyspace, { leaseMs: config.consent.leaseMs })),
-          perform: (act, count, work) =>
-            acts.perform({ act, asked: { count }, work, told: (done) => ({ count: done }) }),
-        }),
-        id,
-      );
-      process.stdout.write(`${lines.join("\n")}\n`);
-      await producer.stop();
-      return 0;
-    } finally {
-      queue.disconnect();
-    }
-  });
+  return withOperator(values, (operator) => carryOut(operator, command, id), { sections: ["queue", "consent"] });
+}
+
+async function carryOut(
+  { config, redis, keyspace, acts }: Operator<"queue" | "consent">,
+  command: Command,
+  id: string,
+): Promise<number> {
+  const envelope = new Envelope(readKeysOf(config.keys.dir, ["queue"]).queue);
+  const queue = connectRedis(config.redis.url, "producer");
+  const uncounted = { recovered: () => undefined, handedOver: () => undefined };
+  const producer = new Producer(queue, keyspace, envelope, new KnownJobs(uncounted));
+  try {
+    await queue.connect();
+    await producer.start();
+    const lines = await command(
+      new DeadLetterActs({
+        letters: new DeadLetters(redis, keyspace, envelope, { maxBytes: config.queue.deadLetterBytes }),
+        producer,
+        held: () => heldLetters(redis, keyspace),
+        guard: deletionGuard(new Leases(redis, keyspace, { leaseMs: config.consent.leaseMs })),
+        perform: (act, count, work) => acts.perform({ act, asked: { count }, work, told: (done) => ({ count: done }) }),
+      }),
+      id,
+    );
+    say(lines.join("\n"));
+    await producer.stop();
+    return 0;
+  } finally {
+    queue.disconnect();
+  }
 }
 
 runCommand("dead-letters", USAGE, main);

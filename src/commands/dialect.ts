@@ -8,11 +8,13 @@
 import "../platform/no-debug-output.ts";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { loadSections } from "../config/load.ts";
 import { compileDialect, type Dialect, DialectFaults } from "../dialects/compile.ts";
 import { readPublication } from "../dialects/read.ts";
 import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { shippedDialects } from "../wiring/dialects.ts";
-import { COMMON_OPTIONS, COMMON_USAGE, commandConfig, runCommand, UsageError } from "./operator-command.ts";
+import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError } from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run dialect -- <command> [options]
 
@@ -45,7 +47,9 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command, ...names] = positionals;
   const vocabulary = new Vocabulary(
-    values.config === undefined ? [] : commandConfig(values.config, process.env).properties,
+    values.config === undefined
+      ? []
+      : loadSections({ file: values.config, env: process.env }, ["properties"]).properties,
   );
   try {
     if (command === "try" && names.length === 1) return attempt(load(names[0] ?? "", vocabulary), values);
@@ -90,7 +94,7 @@ function attempt(dialect: Dialect, options: Options): number {
           };
         });
   const [only] = answers;
-  process.stdout.write(`${JSON.stringify(answers.length === 1 ? only : answers, null, options.json ? 0 : 2)}\n`);
+  say(JSON.stringify(answers.length === 1 ? only : answers, null, options.json ? 0 : 2));
   return 0;
 }
 
@@ -106,7 +110,7 @@ function check(files: readonly string[], vocabulary: Vocabulary): number {
   for (const file of files) {
     try {
       const { name, rules } = compileDialect(readFileSync(file, "utf8"), file, vocabulary);
-      process.stdout.write(`${file}: ${name}, ${rules.length} rules\n`);
+      say(`${file}: ${name}, ${rules.length} rules`);
     } catch (error) {
       if (!(error instanceof DialectFaults)) throw error;
       faults += error.faults.length;
@@ -118,7 +122,7 @@ function check(files: readonly string[], vocabulary: Vocabulary): number {
 
 function list(vocabulary: Vocabulary): number {
   const dialects = shippedDialects(vocabulary);
-  for (const name of dialects.names) process.stdout.write(`${name.padEnd(20)}${dialects.get(name)?.title}\n`);
+  for (const name of dialects.names) say(`${name.padEnd(20)}${dialects.get(name)?.title}`);
   return 0;
 }
 

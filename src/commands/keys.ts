@@ -12,18 +12,13 @@
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
+import { loadSections } from "../config/load.ts";
 import { DAY_MS } from "../model/durations.ts";
 import { describeKeys } from "../platform/keys/changes.ts";
 import { readKeys } from "../platform/keys/files.ts";
 import { checkKeys, destroyKey, rotateBackup, rotateMaster, rotateQueue, rotateReceipt } from "./key-commands.ts";
-import {
-  COMMON_OPTIONS,
-  COMMON_USAGE,
-  commandConfig,
-  runCommand,
-  UsageError,
-  withOperator,
-} from "./operator-command.ts";
+import { COMMON_OPTIONS, COMMON_USAGE, runCommand, UsageError, withOperator } from "./operator-command.ts";
+import { say as sayLine } from "./output.ts";
 
 const USAGE = `Usage: npm run keys -- <command> [options]
 
@@ -44,7 +39,7 @@ async function main(): Promise<number> {
   const [command, what, ...more] = positionals;
   if (more.length > 0) throw new UsageError();
   if (what === undefined && (command === "list" || command === "create")) {
-    const { dir } = commandConfig(values.config, process.env).keys;
+    const { dir } = loadSections({ file: values.config, env: process.env }, ["keys"]).keys;
     if (command === "list") return list(dir);
     const done = create(dir);
     if (done !== undefined) return say(done);
@@ -87,7 +82,7 @@ function create(dir: string): string[] | undefined {
 }
 
 function say(lines: readonly string[]): number {
-  process.stdout.write(`${lines.join("\n")}\n`);
+  sayLine(lines.join("\n"));
   return 0;
 }
 

@@ -4,11 +4,11 @@
  */
 
 import type { Redis } from "ioredis";
-import type { Config } from "../config/schema.ts";
+import type { CommandConfig } from "../config/schema.ts";
 import type { AuditActName, AuditDetail, AuditHead, AuditRepair } from "../model/audit.ts";
 import { GatewayError } from "../model/errors.ts";
 import { faultCode } from "../platform/fault-code.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { auditKey } from "../rights/audit/chain.ts";
 import { AuditLog } from "../rights/audit/log.ts";
@@ -29,12 +29,14 @@ export interface OperatorAct<T> {
   work(record: Journal["record"]): Promise<T>;
 }
 
+type Places = Pick<CommandConfig, "keys" | "backup">;
+
 export class OperatorActs {
-  readonly #config: Config;
+  readonly #config: Places;
   readonly #redis: Redis;
   readonly #keyspace: Keyspace;
 
-  constructor(config: Config, redis: Redis, keyspace: Keyspace) {
+  constructor(config: Places, redis: Redis, keyspace: Keyspace) {
     this.#config = config;
     this.#redis = redis;
     this.#keyspace = keyspace;
@@ -91,7 +93,7 @@ export class OperatorActs {
   }
 
   get #lookup(): Buffer {
-    return readKeys(this.#config.keys.dir, { create: false }).lookup;
+    return readKeysOf(this.#config.keys.dir, ["lookup"]).lookup;
   }
 
   /** On a machine without the journal only the gateway records the head. */

@@ -1,16 +1,22 @@
 /** What every operator command needs: configuration, a Redis connection, and readable error messages. */
 import type { Redis } from "ioredis";
-import { loadConfig } from "../config/load.ts";
-import type { Config } from "../config/schema.ts";
+import { loadSections } from "../config/load.ts";
+import type { CommandConfig } from "../config/schema.ts";
 import { ERRORS, exitCodeOf, GatewayError } from "../model/errors.ts";
 import { type Keyspace, keyspaceOf } from "../platform/keyspace.ts";
 import { connectRedis } from "../platform/redis.ts";
 import { requireSchema } from "../platform/schema.ts";
 import { holdsInstallation } from "../rights/backup/installation.ts";
 import { OperatorActs } from "./operator-acts.ts";
+import { watchOutput } from "./output.ts";
 
-export interface Operator {
-  readonly config: Config;
+/** Sections of the configuration that every act needs: where Redis, the keys and the journal are. */
+const COMMON = ["redis", "keys", "backup"] as const;
+type Section = keyof CommandConfig;
+
+/** With the sections that the command has asked for; of no other one a secret is read. */
+export interface Operator<More extends Section = never> {
+  readonly config: Pick<CommandConfig, (typeof COMMON)[number] | More>;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly acts: OperatorActs;
@@ -26,14 +32,15 @@ export const COMMON_USAGE = `  --config <file.yaml>     the gateway's configurat
 `;
 
 /** Runs `work` with a connection, and ends everything afterwards. Of what another version has stored only an upgrade makes use. */
-export async function withOperator<T>(
+export async function withOperator<T, More extends Section = never>(
   options: CommonOptions,
-  work: (operator: Operator) => Promise<T>,
-  { anySchema = false } = {},
+  work: (operator: Operator<More>) => Promise<T>,
+  { anySchema = false, sections = [] }: { readonly anySchema?: boolean; readonly sections?: readonly More[] } = {},
 ): Promise<T> {
-  const config = commandConfig(options.config, process.env);
-  const redis = connectRedis(config.redis.url, "store", config.redis.commandTimeoutMs);
-  const keyspace = keyspaceOf(config.redis.keyPrefix);
+  const config = loadSections({ file: options.config, env: process.env }, [...COMMON, ...sections]);
+  const { redis: at } = config as Pick<CommandConfig, "redis">;
+  const redis = connectRedis(at.url, "store", at.commandTimeoutMs);
+  const keyspace = keyspaceOf(at.keyPrefix);
   try {
     await redis.connect();
     if (!anySchema) await requireSchema(redis, keyspace, await holdsInstallation(redis, keyspace));
@@ -43,18 +50,12 @@ export async function withOperator<T>(
   }
 }
 
-/** A command serves no HTTP: if the configuration has no token for it, none is required. */
-export function commandConfig(file: string | undefined, env: Readonly<Record<string, string | undefined>>): Config {
-  const { CONSENTRY_HTTP_TOKEN: token, CONSENTRY_HTTP_TOKEN_FILE: tokenFile } = env;
-  const spare = file === undefined && !token && !tokenFile ? { CONSENTRY_HTTP_TOKEN: "-".repeat(64) } : {};
-  return loadConfig({ file, env: { ...env, ...spare } });
-}
-
 /** Wrong usage: only the usage is printed. */
 export class UsageError extends Error {}
 
 /** Ends the process: 0 when `main` returns 0, 1 when it failed, 2 for wrong usage. */
 export function runCommand(name: string, usage: string, main: () => Promise<number>): void {
+  watchOutput();
   main().then(
     (code) => process.exit(code),
     (error: unknown) => {

@@ -9,11 +9,13 @@
 import "../platform/no-debug-output.ts";
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { loadSections } from "../config/load.ts";
 import type { ConsentReceipt } from "../model/consent-receipt.ts";
 import type { Receipt } from "../model/erasure.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "../rights/receipts/signer.ts";
-import { commandConfig, runCommand, UsageError } from "./operator-command.ts";
+import { runCommand, UsageError } from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run receipt -- verify <file> [--key <file>] [--config <file.yaml>]
 
@@ -54,14 +56,14 @@ function main(): number {
   }
   const { receipt, kid } = verification;
   const lines = "kind" in receipt ? describeConsent(receipt, kid) : describe(receipt, kid);
-  process.stdout.write(`${lines.join("\n")}\n`);
+  say(lines.join("\n"));
   return 0;
 }
 
 function publicKeys({ key, config }: Options): string[] {
   if (key === undefined) {
-    const { keys } = commandConfig(config, process.env);
-    return [new ReceiptSigner(readKeys(keys.dir, { create: false }).receipt).publicKey.pem];
+    const { keys } = loadSections({ file: config, env: process.env }, ["keys"]);
+    return [new ReceiptSigner(readKeysOf(keys.dir, ["receipt"]).receipt).publicKey.pem];
   }
   const text = readFileSync(key, "utf8");
   if (!text.trimStart().startsWith("{")) return [text];

@@ -29,6 +29,7 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run restore -- --from <archive> | --in-place [options]
 
@@ -65,8 +66,9 @@ async function main(): Promise<number> {
     const journals = lost ? ("lost" as const) : (journal ?? [operator.config.backup.journalFile]);
     const dryRun = values["dry-run"] === true;
     const show = async (input: RestoreInput, keys?: Partial<ArchiveKeys>) => {
+      const httpTokens = await operator.redis.hlen(operator.keyspace.tokens);
       const summary = await restore(operator, input, dryRun, keys);
-      process.stdout.write(`${report(summary, input, dryRun).join("\n")}\n`);
+      for (const line of report({ ...summary, httpTokens }, input, dryRun)) say(line);
     };
     if (from === undefined) await withPresentState(operator, (taken, keys) => show({ ...taken, journals }, keys));
     else await show({ records: from, subjectKeys: values.keys, journals, replace: values.replace === true });
@@ -150,9 +152,12 @@ async function lossOf(audited: readonly AuditHead[], log: AuditLog): Promise<Aud
   return { lost: `${last.next}:${last.hash}`, from: Math.min(first.next - 1, next) };
 }
 
-function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
+/** `httpTokens`: named tokens of the HTTP interface that there were; a restore ends them. */
+type Restored = RestoreSummary & { readonly httpTokens: number };
+
+function report(summary: Restored, { subjectKeys }: RestoreInput, dryRun: boolean): string[] {
   const { createdAt, subjects, credentials, keys, erased, erasing, held, withdrawn } = summary;
-  const { tokensDropped, servicesDropped, policyMissing, auditRepair, broken, unreadable } = summary;
+  const { tokensDropped, servicesDropped, httpTokens, policyMissing, auditRepair, broken, unreadable } = summary;
   return [
     `${dryRun ? "would restore" : "restored"} the backup of ${new Date(createdAt).toISOString()}`,
     `  subjects           ${subjects}, ${subjectKeys === undefined ? "without keys" : `${keys} keys`}`,
@@ -163,6 +168,7 @@ function report(summary: RestoreSummary, { subjectKeys }: RestoreInput, dryRun: 
     `  withdrawn          ${withdrawn}`,
     `  tokens to reissue  ${tokensDropped}`,
     `  services to register again  ${servicesDropped}`,
+    ...(httpTokens === 0 ? [] : [`  HTTP tokens to make again  ${httpTokens}`]),
     ...(auditRepair === undefined
       ? []
       : [

@@ -6,7 +6,7 @@
  */
 import "../platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
-import type { Config } from "../config/schema.ts";
+import type { CommandConfig } from "../config/schema.ts";
 import { Leases } from "../consent/fence/leases.ts";
 import { standingHolds } from "../consent/ledger/holds.ts";
 import { Keyring } from "../deidentify/keyring.ts";
@@ -14,7 +14,7 @@ import type { DamageKind } from "../model/damage.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
 import type { SinkRetention } from "../model/sink.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import { DeadLetters } from "../queue/dead-letters.ts";
 import { Envelope } from "../queue/envelope.ts";
 import { HeldSubjects } from "../rights/holds/held-subjects.ts";
@@ -23,6 +23,7 @@ import { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { createRetention } from "../wiring/retention.ts";
 import { createSink } from "../wiring/store.ts";
 import { COMMON_OPTIONS, COMMON_USAGE, type Operator, runCommand, withOperator } from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run retention -- [options]
 
@@ -33,37 +34,45 @@ ${COMMON_USAGE}`;
 /** Failures are printed line by line. */
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
+const SECTIONS = ["queue", "consent", "deidentify", "properties", "sinks", "retention"] as const;
+type Retainer = Operator<(typeof SECTIONS)[number]>;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { ...COMMON_OPTIONS, "dry-run": { type: "boolean" }, json: { type: "boolean" } },
   });
-  return withOperator(values, async (operator) => {
-    const { config, redis, keyspace } = operator;
-    const vocabulary = new Vocabulary(config.properties);
-    const rows = createSink({ config, vocabulary, redis, keyspace, log: SILENT }).retention;
-    rows.start();
-    try {
-      const retention = retentionOf(operator, rows);
-      const never = new AbortController().signal;
-      const results = values["dry-run"]
-        ? await retention.plan(never)
-        : await operator.acts.perform({
-            act: "retention-run",
-            work: () => retention.run("operator", never),
-            told: retentionDetail,
-          });
-      for (const result of results)
-        process.stdout.write(`${values.json ? JSON.stringify(result) : describe(result)}\n`);
-      if (!values.json) process.stdout.write(`${epochNote(operator.config)}\n`);
-      return results.some(({ state }) => state === "failed") ? 1 : 0;
-    } finally {
-      rows.stop();
-    }
-  });
+  return withOperator(values, (operator) => carryOut(operator, values), { sections: SECTIONS });
 }
 
-function retentionOf({ config, redis, keyspace, acts }: Operator, rows: SinkRetention): Retention {
-  const { master, nextMaster, pepper, queue } = readKeys(config.keys.dir, { create: false });
+async function carryOut(
+  operator: Retainer,
+  values: { readonly "dry-run"?: boolean; readonly json?: boolean },
+): Promise<number> {
+  const { config, redis, keyspace } = operator;
+  const vocabulary = new Vocabulary(config.properties);
+  const rows = createSink({ config, vocabulary, redis, keyspace, log: SILENT }).retention;
+  rows.start();
+  try {
+    const retention = retentionOf(operator, rows);
+    const never = new AbortController().signal;
+    const results = values["dry-run"]
+      ? await retention.plan(never)
+      : await operator.acts.perform({
+          act: "retention-run",
+          work: () => retention.run("operator", never),
+          told: retentionDetail,
+        });
+    for (const result of results) say(values.json ? JSON.stringify(result) : describe(result));
+    if (!values.json) say(epochNote(operator.config));
+    return results.some(({ state }) => state === "failed") ? 1 : 0;
+  } finally {
+    rows.stop();
+  }
+}
+
+function retentionOf({ config, redis, keyspace, acts }: Retainer, rows: SinkRetention): Retention {
+  const names = ["master", "nextMaster", "pepper", "queue"] as const;
+  const { master, nextMaster, pepper, queue } = readKeysOf(config.keys.dir, names);
   const auditLog = acts.log;
   return createRetention({
     config,
@@ -102,7 +111,7 @@ function describe({ kind, state, count }: RetentionResult): string {
 }
 
 /** The name of a past epoch exists only in its rows, so it is deleted with them. */
-function epochNote({ deidentify, retention }: Config): string {
+function epochNote({ deidentify, retention }: Pick<CommandConfig, "deidentify" | "retention">): string {
   const oldest = Date.now() - Math.max(retention.deviceStatusDays, retention.deviceLocationDays) * DAY_MS;
   return `no device name is left from before epoch ${Math.floor(oldest / (deidentify.epochDays * DAY_MS))}`;
 }

@@ -15,7 +15,7 @@ import type { AuditActName } from "../model/audit.ts";
 import { DAY_MS } from "../model/durations.ts";
 import type { Log } from "../model/log.ts";
 import { type NamedService, SERVICE_NAME, type ServiceEntry } from "../model/service.ts";
-import { readKeys } from "../platform/keys/files.ts";
+import { readKeysOf } from "../platform/keys/files.ts";
 import { ServiceDirectory } from "../services/directory.ts";
 import { type Changed, type Issued, type Refused, ServiceRegistry } from "../services/registry.ts";
 import {
@@ -26,6 +26,7 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
+import { say } from "./output.ts";
 
 const USAGE = `Usage: npm run services -- <command> [options]
 
@@ -61,26 +62,27 @@ type Options = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values
 const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const PASSING = () => undefined;
 
+const SECTIONS = ["services", "retention"] as const;
+type Registrar = Operator<(typeof SECTIONS)[number]>;
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   const [command = "", name = "", number = "", ...more] = positionals;
   if (more.length > 0) throw new UsageError();
-  if (command === "list" && name === "") return withOperator(values, (operator) => list(operator, values));
+  const withServices = (work: (operator: Registrar) => Promise<number>): Promise<number> =>
+    withOperator(values, work, { sections: SECTIONS });
+  if (command === "list" && name === "") return withServices((operator) => list(operator, values));
   if (!SERVICE_NAME.test(name) || (command !== "revoke" && number !== "")) throw new UsageError();
   if (command === "put") {
     const entry = entryFrom(values);
-    return withOperator(values, (operator) =>
-      change(operator, "service-registered", name, (on) => on.put(name, entry)),
-    );
+    return withServices((operator) => change(operator, "service-registered", name, (on) => on.put(name, entry)));
   }
   if (command === "remove")
-    return withOperator(values, (operator) => change(operator, "service-removed", name, (on) => on.remove(name)));
+    return withServices((operator) => change(operator, "service-removed", name, (on) => on.remove(name)));
   if (command === "token")
-    return withOperator(values, (operator) =>
-      change(operator, "service-token-issued", name, (on) => on.issueToken(name)),
-    );
+    return withServices((operator) => change(operator, "service-token-issued", name, (on) => on.issueToken(name)));
   if (command === "revoke" && /^[1-9][0-9]{0,8}$/.test(number))
-    return withOperator(values, (operator) =>
+    return withServices((operator) =>
       change(operator, "service-token-revoked", name, (on) => on.revokeToken(name, Number(number))),
     );
   throw new UsageError();
@@ -100,16 +102,16 @@ function entryFrom(options: Options): ServiceEntry {
   throw new UsageError();
 }
 
-function directoryOf({ config, redis, keyspace }: Operator): ServiceDirectory {
-  const { token: tokenKey } = readKeys(config.keys.dir, { create: false });
+function directoryOf({ config, redis, keyspace }: Registrar): ServiceDirectory {
+  const { token: tokenKey } = readKeysOf(config.keys.dir, ["token"]);
   const ports = { changed: PASSING, counted: PASSING, log: SILENT };
   return new ServiceDirectory(redis, keyspace, { tokenKey, file: config.services }, ports);
 }
 
-async function list(operator: Operator, { json }: Options): Promise<number> {
+async function list(operator: Registrar, { json }: Options): Promise<number> {
   const directory = directoryOf(operator);
   await directory.refresh();
-  for (const one of directory.all()) process.stdout.write(`${json ? JSON.stringify(one) : describe(one)}\n`);
+  for (const one of directory.all()) say(json ? JSON.stringify(one) : describe(one));
   return 0;
 }
 
@@ -120,7 +122,7 @@ function describe({ name, origin, purposes, categories, region, relation, recipi
 }
 
 async function change(
-  operator: Operator,
+  operator: Registrar,
   act: AuditActName,
   name: string,
   work: (registry: ServiceRegistry) => Promise<Refused | Changed | Issued>,
@@ -128,7 +130,7 @@ async function change(
   const { config, redis, keyspace, acts } = operator;
   const directory = directoryOf(operator);
   const policies = new Policies(redis, keyspace);
-  const { token: tokenKey } = readKeys(config.keys.dir, { create: false });
+  const { token: tokenKey } = readKeysOf(config.keys.dir, ["token"]);
   const result = await acts.perform<Refused | Changed | Issued>({
     act,
     asked: { service: name },
@@ -148,7 +150,7 @@ async function change(
       ),
   });
   if (result.refused === undefined) {
-    if ("token" in result) process.stdout.write(`${result.number} ${result.token}\n`);
+    if ("token" in result) say(`${result.number} ${result.token}`);
     return 0;
   }
   const faults = (result.faults ?? []).map(({ path, code }) => `\n  ${path}: ${code}`);

@@ -33,6 +33,7 @@ import {
   UsageError,
   withOperator,
 } from "./operator-command.ts";
+import { say as sayLine } from "./output.ts";
 
 const USAGE = `Usage: npm run upgrade -- --dry-run | --yes [options]
 
@@ -53,16 +54,19 @@ interface Done {
   readonly rows: FormerRows;
 }
 
+const SECTIONS = ["sinks", "properties", "queue"] as const;
+type Upgrader = Operator<(typeof SECTIONS)[number]>;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { ...COMMON_OPTIONS, "dry-run": { type: "boolean" }, yes: { type: "boolean" } },
   });
   const dryRun = values["dry-run"] === true;
   if (dryRun === (values.yes === true)) throw new UsageError();
-  return withOperator(values, (operator) => upgrade(operator, dryRun), { anySchema: true });
+  return withOperator(values, (operator) => upgrade(operator, dryRun), { anySchema: true, sections: SECTIONS });
 }
 
-async function upgrade(operator: Operator, dryRun: boolean): Promise<number> {
+async function upgrade(operator: Upgrader, dryRun: boolean): Promise<number> {
   const { config, redis, keyspace, acts } = operator;
   const store = new FormerStore(config, SILENT);
   // Before anything is changed: a store that is away would leave the installation between two versions.
@@ -97,7 +101,7 @@ async function upgrade(operator: Operator, dryRun: boolean): Promise<number> {
 }
 
 /** As a restore is: no gateway works and none starts. The number comes last, so that whatever is interrupted is begun again. */
-async function alone(operator: Operator, work: () => Promise<Done>): Promise<Done> {
+async function alone(operator: Upgrader, work: () => Promise<Done>): Promise<Done> {
   const { config, redis, keyspace } = operator;
   const marker = new RestoreMarker(redis, keyspace);
   const before = await marker.raise().catch((error: unknown) => {
@@ -119,7 +123,7 @@ async function alone(operator: Operator, work: () => Promise<Done>): Promise<Don
   }
 }
 
-async function carryOut({ config, redis, keyspace }: Operator, store: FormerStore, dryRun: boolean): Promise<Done> {
+async function carryOut({ config, redis, keyspace }: Upgrader, store: FormerStore, dryRun: boolean): Promise<Done> {
   const { master, nextMaster, pepper, queue } = readKeys(config.keys.dir, { create: false });
   const envelope = new Envelope(queue);
   const parts = { redis, keyspace, envelope, vocabulary: new Vocabulary(config.properties), dryRun };
@@ -169,7 +173,7 @@ function tellDamage(kind: DamageKind): void {
 }
 
 function say(lines: readonly string[]): 0 {
-  process.stdout.write(`${lines.join("\n")}\n`);
+  sayLine(lines.join("\n"));
   return 0;
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatewayError } from "../model/errors.ts";
-import { loadConfig } from "./load.ts";
+import { loadConfig, loadSections } from "./load.ts";
 
 const TOKEN = "correct-horse-battery-staple-0123456789";
 const SERVICE = "name: a, purposes: [scene], region: IN, recipient: scene services";
@@ -40,12 +40,12 @@ function refusal(yaml?: string, env: Record<string, string> = {}, mode?: number)
 }
 
 describe("sources", () => {
-  it("needs nothing but a bearer token", () => {
+  it("needs nothing: without a bearer token only named ones open the HTTP interface", () => {
     const config = load();
     expect(config.mqtt.tcp).toEqual({ enabled: true, host: "127.0.0.1", port: 1883 });
     expect(config.queue.requireDurability).toBe("fsync");
     expect(config.http.token).toBe(TOKEN);
-    expect(() => loadConfig({ env: {} })).toThrow("CONFIG_INVALID: http.token: required");
+    expect(loadConfig({ env: {} }).http.token).toBeUndefined();
   });
 
   it("lays the file over the defaults and the environment over the file", () => {
@@ -165,6 +165,36 @@ describe("what is refused", () => {
 
   it("a file that is not there", () => {
     expect(() => loadConfig({ file: join(dir, "none.yaml"), env: {} })).toThrow("CONFIG_INVALID: file: ENOENT");
+  });
+});
+
+describe("the sections that a command uses", () => {
+  const NONE = "/there/is/no/such/file";
+  const YAML = `http: { tokenFile: ${NONE}, approvers: [{ name: a, tokenFile: ${NONE} }, { name: b, tokenFile: ${NONE} }] }
+sinks: { influx: { username: reader, passwordFile: ${NONE} } }
+services: [{ ${SERVICE}, relation: third-party, tokenFile: ${NONE} }]
+redis: { urlFile: ${NONE} }`;
+
+  it("are read without the secrets of the others, and nothing else is handed out", () => {
+    const source = { file: file(YAML), env: {} };
+    expect(() => loadConfig(source)).toThrow("http.tokenFile: ENOENT");
+    const sections = loadSections(source, ["keys", "services"]);
+    expect(Object.keys(sections).sort()).toEqual(["keys", "services"]);
+    expect(Object.keys(sections.services[0] ?? {})).not.toContain("token");
+  });
+
+  it("do not ask the environment for a token, or mind one that is too short", () => {
+    for (const env of [{}, { CONSENTRY_HTTP_TOKEN: "short" }])
+      expect(loadSections({ env }, ["keys"]).keys.dir).toBe("./data/keys");
+  });
+
+  it("are refused with their own secrets at fault, and with any option that does not exist", () => {
+    expect(() => loadSections({ file: file(YAML), env: {} }, ["sinks"])).toThrow(
+      "CONFIG_INVALID: sinks.influx.passwordFile: ENOENT",
+    );
+    expect(() => loadSections({ file: file("mqtt: { nonsense: 1 }"), env: {} }, ["keys"])).toThrow(
+      "CONFIG_INVALID: mqtt.nonsense: unknown-option",
+    );
   });
 });
 

@@ -8,8 +8,8 @@ import { LineCounter, parseDocument } from "yaml";
 import { GatewayError } from "../model/errors.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { type OptionRow, optionRows } from "./options.ts";
-import { type Config, configSchema } from "./schema.ts";
-import { at, put, type Tree } from "./tree.ts";
+import { type CommandConfig, type Config, configSchema } from "./schema.ts";
+import { at, put, remove, type Tree } from "./tree.ts";
 
 export interface ConfigSource {
   /** A YAML file; without it the defaults hold. */
@@ -23,16 +23,40 @@ const MAX_SECRET_BYTES = 4_096;
 const OPEN_TO_OTHERS = 0o077;
 /** In systemd's directory of credentials the group's bits may be the mask of an access list; only the service can enter it. */
 const OPEN_CREDENTIAL = 0o007;
+/** As long as any secret has to be. */
+const UNREAD = "-".repeat(64);
+
+/** Whether the secrets of a section are read: those of the others need not even be there. */
+type Reads = (section: string) => boolean;
 
 /**
  * @throws GatewayError CONFIG_INVALID naming every option that is wrong.
  */
 export function loadConfig(source: ConfigSource): Config {
+  return load(source, () => true);
+}
+
+/**
+ * What a command uses: these sections, and of no other one a secret. Tokens of services are never among them. Throws as
+ * `loadConfig` does.
+ */
+export function loadSections<Section extends keyof CommandConfig>(
+  source: ConfigSource,
+  sections: readonly Section[],
+): Pick<CommandConfig, Section> {
+  const wanted = new Set<string>(sections);
+  const { http: _http, services, ...rest } = load(source, (section) => section !== "services" && wanted.has(section));
+  const config: CommandConfig = { ...rest, services: services.map(({ token: _token, ...service }) => service) };
+  const picked = Object.entries(config).filter(([section]) => wanted.has(section));
+  return Object.fromEntries(picked) as unknown as Pick<CommandConfig, Section>;
+}
+
+function load(source: ConfigSource, reads: Reads): Config {
   const problems: string[] = [];
   const rows = optionRows();
   const tree = source.file === undefined ? {} : readTree(source.file, rows, problems);
   overlayEnvironment(tree, rows, source.env, problems);
-  const files = readSecretFiles(tree, rows, problems, source.env.CREDENTIALS_DIRECTORY);
+  const files = readSecretFiles(tree, rows, reads, problems, source.env.CREDENTIALS_DIRECTORY);
   const config = parse(tree, problems);
   if (config === undefined || problems.length > 0)
     throw new GatewayError("CONFIG_INVALID", problems.map((problem) => bySource(problem, files)).join("; "));
@@ -85,13 +109,20 @@ function bySource(problem: string, files: ReadonlySet<string>): string {
 function readSecretFiles(
   tree: Tree,
   rows: readonly OptionRow[],
+  reads: Reads,
   problems: string[],
   credentials: string | undefined,
 ): ReadonlySet<string> {
   const files = new Set<string>();
-  for (const { path } of secretPlaces(tree, rows)) {
+  for (const { row, path } of secretPlaces(tree, rows)) {
     const filePath = [...path.slice(0, -1), `${path.at(-1)}File`];
     const file = at(tree, filePath);
+    if (!reads(path[0] ?? "")) {
+      // Something stands for the secret, so that the rest can be checked; no one is handed the section.
+      if (row.secret === "with-password") remove(tree, path);
+      else if (file !== undefined || at(tree, path) !== undefined) put(tree, path, `${UNREAD}${path.join(".")}`);
+      continue;
+    }
     if (typeof file !== "string") continue;
     const guarded = credentials !== undefined && credentials !== "" && dirname(resolve(file)) === resolve(credentials);
     const content = readWhole(file, MAX_SECRET_BYTES, guarded ? OPEN_CREDENTIAL : OPEN_TO_OTHERS);
@@ -160,7 +191,6 @@ function parse(tree: Tree, problems: string[]): Config | undefined {
     ...rest,
     http: {
       ...http,
-      token: required(http.token, "http.token"),
       approvers: http.approvers.map((approver, index) => ({
         ...approver,
         token: required(approver.token, `http.approvers.${index}.token`),

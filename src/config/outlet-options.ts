@@ -144,7 +144,10 @@ const approver = z.strictObject({
 export const httpOptions = z.strictObject({
   host: text("127.0.0.1", "Address the HTTP interface listens on."),
   port: port(8080, "Port of the HTTP interface; 0 takes a free one."),
-  token: secret(MIN_TOKEN_LENGTH, "Bearer token of the account service and of operators; needed, here or in a file."),
+  token: secret(
+    MIN_TOKEN_LENGTH,
+    "Bearer token that opens every route but those of approvers. Better without it: tokens with a name and scopes, see `npm run tokens`.",
+  ),
   tokenFile: optionalPath("File that holds the bearer token, readable by its owner alone."),
   approvers: z
     .array(approver)

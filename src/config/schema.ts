@@ -102,8 +102,13 @@ type WithToken<Part extends { token?: string | undefined }> = Omit<Part, "token"
 
 /** The configuration as the gateway runs on it: every option present, every `…File` already read. */
 export type Config = Omit<Parsed, "http" | "services"> & {
-  http: Omit<WithToken<Parsed["http"]>, "approvers"> & { approvers: WithToken<Parsed["http"]["approvers"][number]>[] };
+  http: Omit<Parsed["http"], "approvers"> & { approvers: WithToken<Parsed["http"]["approvers"][number]>[] };
   services: WithToken<Parsed["services"][number]>[];
+};
+
+/** What commands may use of it: none serves HTTP, or logs a service in. */
+export type CommandConfig = Omit<Config, "http" | "services"> & {
+  services: Omit<Config["services"][number], "token">[];
 };
 
 /** Rules that span options. The codes are part of the error message, so they are constants. */

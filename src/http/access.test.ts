@@ -1,6 +1,9 @@
-/** Wrong tokens are refused and counted, and answered 429 after too many; the right token is not affected. */
+/** Wrong tokens are refused and counted, and answered 429 after too many; right ones, named or not, are not affected. */
+import { Agent, get } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { GatewayError } from "../model/errors.ts";
+import type { TokenScope } from "../model/named-token.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { HttpPorts } from "./ports.ts";
 import { createApp } from "./server.ts";
@@ -11,21 +14,51 @@ const APPROVER = "token-of-the-approver-in-this-test-00001";
 
 let app: FastifyInstance;
 let counted: HttpRefusal[];
+/** Names of the tokens that are good; with their name as their text. */
+let named: Map<string, ReadonlySet<TokenScope> | GatewayError>;
+let looked: () => void;
+let listing: Promise<unknown[]>;
+/** Requests that were let in to be answered. */
+let waiting: number;
 
 beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   counted = [];
+  named = new Map();
+  waiting = 0;
+  listing = Promise.resolve([]);
+  const scopesOf = (name: string) => {
+    const scopes = named.get(name);
+    if (scopes instanceof Error) throw scopes;
+    return scopes;
+  };
+  const tokens: HttpPorts["tokens"] = {
+    find: (name) => {
+      const scopes = scopesOf(name);
+      return scopes && { name, number: 1, scopes };
+    },
+    stands: ({ name }) => scopesOf(name) !== undefined,
+    onLook: (act) => {
+      looked = act;
+    },
+  };
   const ports = {
+    tokens,
     lookup: { deviceKey: () => "", subjectTag: () => "" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
-    erasures: { open: async () => [] },
+    erasures: {
+      open: () => {
+        waiting += 1;
+        return listing;
+      },
+    },
     readiness: () => ({ ready: false, reasons: ["store-unavailable", "backlog-full"] }),
     holds: { list: async () => ({ standing: [], proposed: [] }) },
     metrics: { httpRefused: (reason: HttpRefusal) => counted.push(reason), text: async (view: string) => view },
   } as unknown as HttpPorts;
   const bounds = { maxConnections: 16, maxConnectionsPerAddress: 16 };
   const options = { host: "127.0.0.1", port: 0, bodyLimitBytes: 1_024, failedTokensPerMinute: 3, ...bounds };
-  const metrics = { tokens: [TOKEN, SCRAPER], required: true };
+  const metrics = { token: SCRAPER, required: true };
   app = await createApp({ ...options, metrics, token: TOKEN, approvers: [{ name: "legal", token: APPROVER }] }, ports);
 });
 afterEach(async () => {
@@ -99,4 +132,46 @@ it("tells a balancer whether it is ready but for what the balancer does not mind
   expect(await ready("?exclude=store-unavailable")).toEqual([503, ["backlog-full"]]);
   expect(await ready("?exclude=store-unavailable&exclude=backlog-full")).toEqual([200, []]);
   expect((await ready("?exclude=everything"))[0]).toBe(400);
+});
+
+it("lets a named token in among wrong ones, to what it is for", async () => {
+  named.set("console", new Set(["operate"]));
+  for (let times = 0; times < 5; times += 1) await ask("wrong");
+  expect(await ask("console")).toBe("200");
+  expect(await ask("console", { url: "/v1/subjects/anna/consents" })).toBe("403 forbidden");
+  // A hold takes an approver.
+  expect(await ask("console", { url: HOLD })).toBe("429 too-many-failures");
+});
+
+it("answers 503 to a named token of which nothing newer can be read, and 401 to a wrong one", async () => {
+  named.set("console", new GatewayError("REDIS_UNAVAILABLE", "tokens"));
+  expect(await ask("console")).toBe("503 unavailable");
+  expect(await ask("wrong")).toBe("401 unauthorized");
+  expect(await ask(TOKEN)).toBe("200");
+});
+
+it.each([
+  ["was revoked", () => void named.delete("console")],
+  ["can't be looked at any more", () => void named.set("console", new GatewayError("REDIS_UNAVAILABLE", "tokens"))],
+])("cuts off what is being answered for a token that %s, and nothing else", async (_what, end) => {
+  named.set("console", new Set(["operate"]));
+  let release = (_found: unknown[]): void => undefined;
+  listing = new Promise((resolve) => {
+    release = resolve;
+  });
+  const url = new URL(LIST, await app.listen({ host: "127.0.0.1", port: 0 }));
+  const asked = (token: string) =>
+    new Promise<string>((resolve) => {
+      get(url, { headers: { authorization: `Bearer ${token}` }, agent: new Agent() }, (answer) => {
+        answer.resume().once("end", () => resolve(String(answer.statusCode)));
+      }).once("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? ""));
+    });
+  const answers = [asked("console"), asked(TOKEN)];
+  await vi.waitFor(() => expect(waiting).toBe(2));
+  looked();
+  end();
+  looked();
+  expect(await answers[0]).toBe("ECONNRESET");
+  release([]);
+  expect(await answers[1]).toBe("200");
 });

@@ -1,15 +1,18 @@
 /**
- * Bearer tokens (RFC 6750), compared by digest in constant time. The right token is always accepted: it cannot be guessed,
+ * Bearer tokens (RFC 6750), compared by digest in constant time: that of the configuration, named ones, those of approvers. The right token is always accepted: it cannot be guessed,
  * so a limit would only let others at the same address lock its owner out. Wrong tokens are limited for each address,
  * which is kept in memory only.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { TokenScope, TokenUse } from "../model/named-token.ts";
 import { addressGroup } from "../platform/address-group.ts";
 import { perMinute, type Rates } from "../platform/rate.ts";
 import { letIn } from "./connections.ts";
 import type { HttpPorts } from "./ports.ts";
 import { refuse } from "./problems.ts";
+import { EVERY_SCOPE, mayAsk, type Needs } from "./scopes.ts";
 
 /** One of those who may place a legal hold; the name is a code, not a person. */
 export interface Approver {
@@ -40,50 +43,136 @@ export class Door {
     this.#ports.metrics.httpRefused(withinLimit ? "bad-token" : "too-many-failures");
     return withinLimit ? "unauthorized" : "too-many-failures";
   }
+
+  /** The answer to a right token that is for something else. It is no guess, and counts as none. */
+  refuseScope(reply: FastifyReply, needs: Needs): FastifyReply {
+    this.#ports.metrics.httpRefused("no-scope");
+    const scope = needs[0]?.join(" ");
+    reply.header("www-authenticate", `Bearer realm="consentry", error="insufficient_scope", scope="${scope}"`);
+    return refuse(reply, "forbidden");
+  }
+}
+
+/** Whose token a request carries. */
+export interface Caller {
+  /** The named token; absent: that of the configuration, which opens everything. */
+  readonly use?: TokenUse;
+  readonly scopes: ReadonlySet<TokenScope>;
+}
+
+/** Who may read the metrics, beside tokens with the scope for it. */
+export interface MetricsAccess {
+  /** The scraper's own: it opens nothing else. */
+  readonly token?: string | undefined;
+  /** Without a token nothing is told; else what anybody may read. */
+  readonly required: boolean;
 }
 
 const BEARER = /^Bearer ([\x21-\x7e]{1,512})$/i;
 const approvers = new WeakMap<FastifyRequest, string>();
+const callers = new WeakMap<FastifyRequest, Caller>();
 
-/** Every route of this scope answers 401 without the token, before anything else of the request is read. */
-export function requireToken(scope: FastifyInstance, token: string, door: Door): void {
-  const expected = digest(token);
+/** Tells whose token a request carries. */
+export class Callers {
+  readonly #token: Buffer;
+  readonly #tokens: HttpPorts["tokens"];
+  readonly #answering = new Map<IncomingMessage, TokenUse>();
+
+  /** `token`: that of the configuration; without it only named ones open anything. */
+  constructor(token: string | undefined, tokens: HttpPorts["tokens"]) {
+    this.#token = token === undefined ? randomBytes(32) : digest(token);
+    this.#tokens = tokens;
+    tokens.onLook(() => this.#endThoseWithout());
+  }
+
+  /** `undefined`: no right token. A right one is let in. Throws REDIS_UNAVAILABLE, see tokens/directory.ts. */
+  enter(request: FastifyRequest, reply: FastifyReply): Caller | undefined {
+    const text = givenText(request);
+    // Both are asked each time, so that an answer takes as long for one as for the other.
+    const isConfigured = timingSafeEqual(digest(text), this.#token);
+    const found = this.#tokens.find(text);
+    if (!isConfigured && found === undefined) return undefined;
+    const caller = found === undefined ? { scopes: EVERY_SCOPE } : { scopes: found.scopes, use: found };
+    letIn(request.raw);
+    callers.set(request, caller);
+    if (found !== undefined) {
+      this.#answering.set(request.raw, found);
+      reply.raw.once("close", () => this.#answering.delete(request.raw));
+    }
+    return caller;
+  }
+
+  /** What is being answered for a token that is none any more, or of which that can't be said, is cut off. */
+  #endThoseWithout(): void {
+    for (const [request, use] of this.#answering) {
+      if (this.#isGood(use)) continue;
+      this.#answering.delete(request);
+      request.socket.destroy();
+    }
+  }
+
+  #isGood(use: TokenUse): boolean {
+    try {
+      return this.#tokens.stands(use);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/**
+ * Every route of this scope answers 401 without a token, and 403 to one that has not what the route needs, before anything
+ * else of the request is read.
+ */
+export function requireToken(scope: FastifyInstance, from: Callers, door: Door): void {
   scope.addHook("onRequest", async (request, reply) => {
-    if (timingSafeEqual(given(request), expected)) return letIn(request.raw);
-    return refuseToken(reply, door.turnAway(request));
+    const caller = from.enter(request, reply);
+    if (caller === undefined) return refuseToken(reply, door.turnAway(request));
+    const { needs } = request.routeOptions.config;
+    if (needs !== undefined && !mayAsk(caller.scopes, needs)) return door.refuseScope(reply, needs);
   });
 }
 
-export function refuseToken(reply: FastifyReply, why: ReturnType<Door["turnAway"]>): FastifyReply {
+function refuseToken(reply: FastifyReply, why: ReturnType<Door["turnAway"]>): FastifyReply {
   reply.header("www-authenticate", 'Bearer realm="consentry"');
   return refuse(reply, why);
 }
 
 /**
- * For a route that tells more to those who have one of the tokens: 401 to a wrong one, and whether there was one.
- * `required`: none is answered like a wrong one.
+ * For a route that tells more to those who have a token for it, or to the scraper of the metrics; it answers to a wrong one itself, and says
+ * nothing of none, unless one is required.
  */
 export function readToken(
-  { tokens, required }: { readonly tokens: readonly string[]; readonly required: boolean },
+  from: Callers,
   door: Door,
-): (request: FastifyRequest) => "right" | "none" | "unauthorized" | "too-many-failures" {
-  const expected = tokens.map(digest);
-  return (request) => {
+  needs: Needs,
+  { token, required }: MetricsAccess,
+): (request: FastifyRequest, reply: FastifyReply) => "right" | "none" | "answered" {
+  const scraper = token === undefined ? randomBytes(32) : digest(token);
+  return (request, reply) => {
     const isGiven = request.headers.authorization !== undefined && request.headers.authorization !== "";
     if (!isGiven && !required) return "none";
-    const found = expected.filter((one) => timingSafeEqual(given(request), one));
-    if (found.length === 0) return door.turnAway(request);
-    letIn(request.raw);
-    return "right";
+    const isScraper = timingSafeEqual(digest(givenText(request)), scraper);
+    const caller = from.enter(request, reply);
+    if (isScraper) letIn(request.raw);
+    if (isScraper || (caller !== undefined && mayAsk(caller.scopes, needs))) return "right";
+    if (caller === undefined) refuseToken(reply, door.turnAway(request));
+    else door.refuseScope(reply, needs);
+    return "answered";
   };
 }
 
-/** The same for approvers: each has a token of their own, so that the token says who asks. The account service's token is not accepted. */
+/** The named token that the request carries; `undefined` for that of the configuration, and for none. */
+export function tokenOf(request: FastifyRequest): TokenUse | undefined {
+  return callers.get(request)?.use;
+}
+
+/** The same for approvers: each has a token of their own, so that the token says who asks. No other token is accepted. */
 export function requireApprover(scope: FastifyInstance, known: readonly Approver[], door: Door): void {
   const expected = known.map(({ name, token }) => ({ name, digest: digest(token) }));
   scope.addHook("onRequest", async (request, reply) => {
-    const digest = given(request);
-    const found = expected.filter((approver) => timingSafeEqual(approver.digest, digest))[0];
+    const given = digest(givenText(request));
+    const found = expected.filter((approver) => timingSafeEqual(approver.digest, given))[0];
     if (found !== undefined) {
       approvers.set(request, found.name);
       letIn(request.raw);
@@ -99,8 +188,8 @@ export function approverOf(request: FastifyRequest): string | undefined {
   return approvers.get(request);
 }
 
-function given(request: FastifyRequest): Buffer {
-  return digest(BEARER.exec(request.headers.authorization ?? "")?.[1] ?? "");
+function givenText(request: FastifyRequest): string {
+  return BEARER.exec(request.headers.authorization ?? "")?.[1] ?? "";
 }
 
 function digest(text: string): Buffer {

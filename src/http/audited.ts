@@ -1,6 +1,6 @@
 /**
  * The audit log of routes. A route that changes something, or hands out everything, names its act in `config.audit`. Each
- * request then writes one line before the act (`asked`) and one after it (`done`, `refused`, `failed`), also when the
+ * request then writes one line before the act (`asked`, with the name of the token that asks) and one after it (`done`, `refused`, `failed`), also when the
  * answer did not wait for the end. The gateway does not start with a changing route that names none. When a line
  * cannot be written, the act is refused, except where it is a right of the data subject or cuts a service off: that goes
  * ahead, and its line follows.
@@ -9,6 +9,7 @@ import { finished, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AuditAct, AuditActName, AuditDetail, AuditOutcome, AuditRole } from "../model/audit.ts";
 import type { DeviceId, SubjectId, SubjectTag } from "../model/ids.ts";
+import { tokenOf } from "./access.ts";
 import type { HttpPorts } from "./ports.ts";
 
 export interface AuditedAct {
@@ -68,7 +69,9 @@ export function auditActs(
       subject: params.subject === undefined ? about(request) : ports.lookup.subjectTag(params.subject),
       device: params.device && ports.lookup.deviceKey(params.device),
     };
-    const asked: AuditAct = { ...act, outcome: "asked", detail: audit.detail?.(request) };
+    const token = tokenOf(request)?.name;
+    const said = audit.detail?.(request);
+    const asked: AuditAct = { ...act, outcome: "asked", detail: token === undefined ? said : { ...said, token } };
     const written = ports.audit.append(asked);
     begun.set(request, { ...act, of: await (audit.unstoppable ? written.catch(() => later(ports, asked)) : written) });
   });

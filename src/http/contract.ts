@@ -12,11 +12,14 @@ import type {
 import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { AuditedAct } from "./audited.ts";
 import { BODY_PROBLEMS, type ProblemCode, problemResponses } from "./problems.ts";
+import { inWords, type Needs } from "./scopes.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     /** Its row in the audit log. Every route that changes something needs one, see `audited.ts`. */
     audit?: AuditedAct | "keeps nothing";
+    /** What the token that opens it must be for, see `scopes.ts`. */
+    needs?: Needs;
     /** What it refuses with, besides the problems of its scope. */
     problems?: readonly ProblemCode[];
   }
@@ -42,10 +45,13 @@ export function describeRoutes(scope: Scope, { security, problems }: Shared): vo
   scope.addHook("onRoute", (route) => {
     const { schema = {}, method, config } = route;
     if (schema.hide === true) return;
+    const { description } = schema as { description?: string };
+    const needs = config?.needs;
     const ofBody = schema.body === undefined && method !== "POST" ? [] : BODY_PROBLEMS;
     route.schema = {
       ...schema,
-      ...(security && { security: [{ [security]: [] }] }),
+      ...(security && { security: (needs ?? [[]]).map((scopes) => ({ [security]: scopes })) }),
+      ...(needs && { description: `${description} ${inWords(needs)}` }),
       response: {
         ...(schema.response ?? {}),
         ...problemResponses(...problems, ...ofBody, ...(config?.problems ?? [])),

@@ -1,9 +1,10 @@
 /** For supervisors and Prometheus: open without a token. What would tell of a person where there are few is told with it alone. */
 import { z } from "zod";
 import { READINESS_REASONS } from "../model/readiness.ts";
-import { type readToken, refuseToken } from "./access.ts";
+import type { MetricsAccess, readToken } from "./access.ts";
 import type { Scope } from "./contract.ts";
 import type { HttpPorts } from "./ports.ts";
+import { inWords, oneOf } from "./scopes.ts";
 
 const alive = z.strictObject({ alive: z.literal(true) }).meta({ examples: [{ alive: true }] });
 const reason = z.enum(READINESS_REASONS);
@@ -15,16 +16,11 @@ const excluded = z
   .meta({ examples: ["store-unavailable"] });
 const metrics = z.string().meta({ examples: ["consentry_messages_received_total 42\n"] });
 
-/** Who may read the metrics. */
-export interface MetricsAccess {
-  /** With one of these everything is told. */
-  readonly tokens: readonly string[];
-  /** Without one nothing is; else what anybody may read. */
-  readonly required: boolean;
-}
-
 export type HealthPorts = Pick<HttpPorts, "readiness">;
 export type MetricsPorts = { readonly metrics: Pick<HttpPorts["metrics"], "text"> };
+
+/** For everything that the metrics tell. */
+export const METRICS_NEED = oneOf("operate");
 
 export function healthRoutes(scope: Scope, ports: HealthPorts): void {
   scope.get(
@@ -76,22 +72,21 @@ export function metricsRoute(
   scope.get(
     "/metrics",
     {
-      config: { problems: ["unavailable", "unauthorized", "too-many-failures"] },
+      config: { problems: ["unavailable", "unauthorized", "forbidden", "too-many-failures"] },
       schema: {
         operationId: "metrics",
         tags: ["health"],
         summary: "Metrics in Prometheus text format",
-        description:
-          "Counts and durations; no label ever names a device or a person. Without the token what tells of consent and of legal holds is told together or not at all.",
-        security: [...(required ? [] : [{}]), { token: [] }],
+        description: `Counts and durations; no label ever names a device or a person. Without a token what tells of consent and of legal holds is told together or not at all. ${inWords(METRICS_NEED)}`,
+        security: [...(required ? [] : [{}]), ...METRICS_NEED.map((token) => ({ token }))],
         response: {
           200: { description: "Prometheus text format.", content: { "text/plain": { schema: metrics } } },
         },
       },
     },
     async (request, reply) => {
-      const credential = credentialOf(request);
-      if (credential === "unauthorized" || credential === "too-many-failures") return refuseToken(reply, credential);
+      const credential = credentialOf(request, reply);
+      if (credential === "answered") return reply;
       const text = await ports.metrics.text(credential === "right" ? "full" : "open");
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(text);
     },

@@ -3,12 +3,13 @@
  * opens before the other parts start and closes after they have stopped, so that both can be watched.
  */
 import type { Log } from "../model/log.ts";
-import { Door, type DoorPorts, readToken } from "./access.ts";
+import { Callers, Door, type DoorPorts, type MetricsAccess, readToken } from "./access.ts";
 import { bareApp } from "./bare-app.ts";
 import { describeRoutes } from "./contract.ts";
-import { type HealthPorts, healthRoutes, type MetricsAccess, type MetricsPorts, metricsRoute } from "./health.ts";
+import { type HealthPorts, healthRoutes, METRICS_NEED, type MetricsPorts, metricsRoute } from "./health.ts";
 import { Listening } from "./listening.ts";
 import { refuseOtherMethods } from "./methods.ts";
+import type { HttpPorts } from "./ports.ts";
 
 export interface MetricsListenerOptions {
   readonly host: string;
@@ -17,15 +18,20 @@ export interface MetricsListenerOptions {
   readonly maxConnections: number;
   readonly failedTokensPerMinute: number;
   readonly access: MetricsAccess;
+  /** That of the HTTP interface opens this too. */
+  readonly httpToken: string | undefined;
 }
 
 /** No route here has a body. */
 const BODY_LIMIT_BYTES = 1_024;
 
-export type MetricsListenerPorts = HealthPorts & MetricsPorts & DoorPorts & { readonly log: Log };
+export type MetricsListenerPorts = HealthPorts &
+  MetricsPorts &
+  DoorPorts &
+  Pick<HttpPorts, "tokens"> & { readonly log: Log };
 
 export function metricsListener(options: MetricsListenerOptions, ports: MetricsListenerPorts): Listening {
-  const { host, port, maxConnections, failedTokensPerMinute, access } = options;
+  const { host, port, maxConnections, failedTokensPerMinute, access, httpToken } = options;
   return new Listening(
     { name: "metrics", host, port },
     async () => {
@@ -35,7 +41,9 @@ export function metricsListener(options: MetricsListenerOptions, ports: MetricsL
         describeRoutes(scope, { problems: ["internal"] });
         const finish = refuseOtherMethods(scope);
         healthRoutes(scope, ports);
-        metricsRoute(scope, ports, readToken(access, new Door(failedTokensPerMinute, ports)), access);
+        const callers = new Callers(httpToken, ports.tokens);
+        const door = new Door(failedTokensPerMinute, ports);
+        metricsRoute(scope, ports, readToken(callers, door, METRICS_NEED, access), access);
         finish();
       });
       await app.ready();

@@ -8,6 +8,7 @@ import addFormats from "ajv-formats";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { NO_TOKENS } from "../../tests/fixtures/no-tokens.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { SubjectTag } from "../model/ids.ts";
 import { Seal } from "../platform/keys/seal.ts";
@@ -62,6 +63,7 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
       leftSessions: { leave: () => Promise.reject(fault), has: async () => false },
       samples: { stop: () => {}, endSession: () => {} },
     },
+    tokens: NO_TOKENS,
     services: { registry: failing(fault), directory: failing(fault), coverage: { covers: () => true } },
     readiness: () => ({ ready: true, reasons: [] }),
     publishPolicy: () => Promise.reject(fault),
@@ -184,7 +186,7 @@ describe("every route", () => {
     for (const [name, { security }] of operations) {
       const closed = name.includes("/v1/") || name.includes("/centre/api/");
       // What it tells with the token is more.
-      const expected = name === "GET /metrics" ? [{}, { token: [] }] : undefined;
+      const expected = name === "GET /metrics" ? [{}, { token: ["operate"] }] : undefined;
       if (closed) expect([name, security === undefined]).toEqual([name, false]);
       else expect([name, security]).toEqual([name, expected]);
       if (name.includes("/centre/api/")) expect(security).toEqual([{ centre: [] }]);

@@ -30,6 +30,7 @@ import type { ReceiptKeys } from "../rights/receipts/keys.ts";
 import type { ReceiptSigner } from "../rights/receipts/signer.ts";
 import type { ServiceDirectory } from "../services/directory.ts";
 import type { ServiceRegistry } from "../services/registry.ts";
+import type { TokenDirectory } from "../tokens/directory.ts";
 
 /** Live views of the messages of one device. */
 export interface SamplesPort {
@@ -77,6 +78,8 @@ export interface CentrePort {
 
 export interface HttpPorts extends SubjectPorts, DevicePorts, HoldPorts {
   readonly lookup: Pick<Lookup, "deviceKey" | "subjectTag" | "aliasMac">;
+  /** The named tokens that are good. */
+  readonly tokens: Pick<TokenDirectory, "find" | "stands" | "onLook">;
   readonly credentials: Pick<Credentials, "issue">;
   readonly hubs: Pick<Hubs, "register" | "remove" | "load" | "dialectOf">;
   /** How the devices of a subject reach the gateway. */

@@ -7,19 +7,28 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import { jsonSchemaTransform } from "fastify-type-provider-zod";
-import { type Approver, Door, readToken, requireApprover, requireToken } from "./access.ts";
+import {
+  type Approver,
+  Callers,
+  Door,
+  type MetricsAccess,
+  readToken,
+  requireApprover,
+  requireToken,
+} from "./access.ts";
 import { asyncApiRoute } from "./asyncapi.ts";
 import { auditActs } from "./audited.ts";
 import { type AppBounds, bareApp } from "./bare-app.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
 import { describeRoutes } from "./contract.ts";
-import { healthRoutes, type MetricsAccess, metricsRoute } from "./health.ts";
+import { healthRoutes, METRICS_NEED, metricsRoute } from "./health.ts";
 import { honourKeys } from "./idempotency.ts";
 import { Listening } from "./listening.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import type { HttpPorts } from "./ports.ts";
 import { COMMON_PROBLEMS } from "./problems.ts";
+import { declareScopes } from "./scopes.ts";
 import { auditRoutes } from "./v1/audit.ts";
 import { consentRoutes } from "./v1/consents.ts";
 import { deviceHintRoutes } from "./v1/device-hints.ts";
@@ -31,6 +40,7 @@ import { holdRoutes } from "./v1/holds.ts";
 import { hubRoutes } from "./v1/hubs.ts";
 import { linkRoutes } from "./v1/links.ts";
 import { policyRoutes } from "./v1/policies.ts";
+import { ROUTE_SCOPES } from "./v1/scopes.ts";
 import { serviceRoutes } from "./v1/services.ts";
 import { withdrawalRoutes } from "./v1/withdrawals.ts";
 
@@ -38,8 +48,8 @@ export interface HttpOptions extends AppBounds {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** The bearer token that every route but health and documentation asks for. */
-  readonly token: string;
+  /** The bearer token that opens every route but those of approvers; absent: only named tokens open any. */
+  readonly token?: string | undefined;
   /** Who may place legal holds, each under a token of their own. */
   readonly approvers: readonly Approver[];
   /** Wrong tokens from one address before the next wrong ones are answered 429; a right one is always let in. */
@@ -61,19 +71,22 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   await describeApi(app);
 
   const door = new Door(options.failedTokensPerMinute, ports);
+  const callers = new Callers(options.token, ports.tokens);
   await app.register(async (scope) => {
     describeRoutes(scope, { problems: ["internal"] });
     const finish = refuseOtherMethods(scope);
     healthRoutes(scope, ports);
-    if (options.metrics !== undefined) metricsRoute(scope, ports, readToken(options.metrics, door), options.metrics);
+    if (options.metrics !== undefined)
+      metricsRoute(scope, ports, readToken(callers, door, METRICS_NEED, options.metrics), options.metrics);
     asyncApiRoute(scope, ports);
     finish();
   });
   await app.register(async (scope) => {
-    requireToken(scope, options.token, door);
+    requireToken(scope, callers, door);
     honourKeys(scope, ports);
     auditActs(scope, ports, () => "account-service");
-    describeRoutes(scope, { security: "token", problems: COMMON_PROBLEMS });
+    declareScopes(scope, ROUTE_SCOPES);
+    describeRoutes(scope, { security: "token", problems: [...COMMON_PROBLEMS, "forbidden"] });
     const finish = refuseOtherMethods(scope);
     deviceHintRoutes(scope, ports);
     deviceRoutes(scope, ports);
@@ -127,7 +140,12 @@ async function describeApi(app: FastifyInstance): Promise<void> {
       },
       components: {
         securitySchemes: {
-          token: { type: "http", scheme: "bearer" },
+          token: {
+            type: "http",
+            scheme: "bearer",
+            description:
+              "A named token with one of the scopes that the route lists, or that of the configuration, which has all.",
+          },
           approver: { type: "http", scheme: "bearer", description: "Each approver has a token of their own." },
           centre: {
             type: "apiKey",

@@ -19,6 +19,11 @@ export const ERRORS = {
     meaning:
       "an entry of the service registry was altered, or written under another key; the service gets nothing until it is registered again",
   },
+  TOKEN_UNREADABLE: {
+    retryable: false,
+    meaning:
+      "a named token of the HTTP interface was altered, or written under another key; it opens nothing until it is revoked and made again",
+  },
   RETENTION_EXCEEDS_POLICY: {
     retryable: false,
     meaning: "data would be kept for more days than the newest policy says",

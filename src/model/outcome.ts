@@ -66,7 +66,7 @@ export const CONNECTION_REFUSALS = [
 export type ConnectionRefusal = (typeof CONNECTION_REFUSALS)[number];
 
 /** Why an HTTP request was turned away without being looked at; counted, never with an address. */
-export const HTTP_REFUSALS = ["bad-token", "bad-link", "no-session", "too-many-failures"] as const;
+export const HTTP_REFUSALS = ["bad-token", "no-scope", "bad-link", "no-session", "too-many-failures"] as const;
 export type HttpRefusal = (typeof HTTP_REFUSALS)[number];
 
 /** What became of a command that a scene service sent. */

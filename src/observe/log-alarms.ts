@@ -15,6 +15,7 @@ export const LOG_ALARMS = {
   "dialect-unknown": { code: "DIALECT_UNKNOWN" },
   "subject-key-unreadable": { code: "SUBJECT_KEY_UNREADABLE" },
   "ledger-broken": { code: "LEDGER_BROKEN" },
+  "token-unreadable": { code: "TOKEN_UNREADABLE" },
   "service-unreadable": { code: "SERVICE_UNREADABLE" },
   "export-aborted": { event: "export aborted" },
   "batch-retried": { event: "batch failed, will be retried" },

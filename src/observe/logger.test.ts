@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { LogFields } from "../model/log.ts";
 import { createLog, type LogLevel } from "./logger.ts";
@@ -97,6 +97,19 @@ describe("what cannot get into a log line, even past the types", () => {
     log.info("refused 203.0.113.7");
     expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(Array(3).fill("event withheld"));
   });
+});
+
+it("no phrase of the source is one that a line withholds", () => {
+  const src = new URL("../", import.meta.url);
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => /(?<!\.test)\.ts$/.test(file));
+  const phrases = files.flatMap((file) => {
+    const calls = readFileSync(new URL(file, src), "utf8").matchAll(/\blog\.(?:info|warn|error)\(\s*"([^"]+)"/g);
+    return [...calls].map(([, phrase = ""]) => phrase);
+  });
+  expect(phrases.length).toBeGreaterThan(40);
+  const { log, lines } = recorded();
+  for (const phrase of phrases) log.warn(phrase);
+  expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(phrases);
 });
 
 it("the version is that of the package", () => {

@@ -64,6 +64,11 @@ export interface Keyspace {
   /** Hash name → entry of a registered service, see services/entry-text.ts; and how often any of them was changed. */
   readonly services: string;
   readonly serviceChanges: string;
+  /** Pub/sub channel: the number of changes to the named tokens of the HTTP interface, as each is made. */
+  readonly tokensChanged: string;
+  /** Hash name → scopes and keyed digests of a named token, see tokens/token-text.ts; and how often any of them was changed. */
+  readonly tokens: string;
+  readonly tokenChanges: string;
   /** Hash: an erasure, open or completed, see rights/erasure/record.ts. */
   erasure(subject: SubjectTag, id: string): string;
   /** Prefix and name of the BullMQ queue of erasures. */
@@ -221,6 +226,9 @@ export function keyspaceOf(prefix: string): Keyspace {
     servicesChanged: `${prefix}:services-changed`,
     services: `{${prefix}:services}:entries`,
     serviceChanges: `{${prefix}:services}:changes`,
+    tokensChanged: `${prefix}:tokens-changed`,
+    tokens: `{${prefix}:tokens}:entries`,
+    tokenChanges: `{${prefix}:tokens}:changes`,
     erasure: (subject, id) => `${prefix}:{${subject}}:erasure:${id}`,
     erasureQueuePrefix: `{${prefix}:erasures}`,
     erasureQueueName: "runs",

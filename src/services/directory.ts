@@ -10,13 +10,15 @@ import type { ServicePurpose } from "../model/purposes.ts";
 import type { NamedService, ServiceEntry, ServiceOrigin } from "../model/service.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { TokenBucket } from "../platform/rate.ts";
+import { readChanges, readEntries } from "../platform/shared-entries.ts";
 import { EntryText, type RegistryEntry } from "./entry-text.ts";
-import { readChanges, readEntries } from "./registry.ts";
+import { serviceNames } from "./registry.ts";
 
 /** As the configuration file names it. */
 export interface FileService extends ServiceEntry {
   readonly name: string;
-  readonly token: string;
+  /** Absent where no one logs in. */
+  readonly token?: string;
 }
 
 /** A service whose token is right. */
@@ -75,7 +77,7 @@ export class ServiceDirectory {
   readonly #keyspace: Keyspace;
   readonly #text: EntryText;
   readonly #ports: DirectoryPorts;
-  readonly #fileTokens: ReadonlyMap<string, Buffer>;
+  readonly #fileTokens: ReadonlyMap<string, Buffer | undefined>;
   readonly #services = new Map<string, LiveService>();
   #entries: ReadonlyMap<string, RegistryEntry> = new Map();
   #changes = -1;
@@ -93,7 +95,7 @@ export class ServiceDirectory {
     this.#keyspace = keyspace;
     this.#text = new EntryText(tokenKey);
     this.#ports = ports;
-    this.#fileTokens = new Map(file.map(({ name, token }) => [name, sha256(token)]));
+    this.#fileTokens = new Map(file.map(({ name, token }) => [name, token === undefined ? undefined : sha256(token)]));
     for (const { token: _token, ...entry } of file) {
       this.#services.set(entry.name, new LiveService({ ...entry, origin: "file", former: [], tokens: [] }, [OF_FILE]));
     }
@@ -127,6 +129,7 @@ export class ServiceDirectory {
     if (service === undefined) return undefined;
     const ofFile = this.#fileTokens.get(name);
     if (ofFile !== undefined) return timingSafeEqual(ofFile, sha256(token)) ? { service, token: OF_FILE } : undefined;
+    if (this.inFile(name)) return undefined;
     const entry = this.#entries.get(name);
     const number = entry && this.#text.tokenNumber(entry, token);
     return number === undefined ? undefined : { service, token: number };
@@ -147,9 +150,9 @@ export class ServiceDirectory {
 
   async #refresh(): Promise<void> {
     // In this order: what changes in between is read now, and once more at the next turn.
-    const changes = await readChanges(this.#redis, this.#keyspace);
+    const changes = await readChanges(this.#redis, serviceNames(this.#keyspace));
     if (changes === this.#changes) return;
-    const stored = await readEntries(this.#redis, this.#keyspace);
+    const stored = await readEntries(this.#redis, serviceNames(this.#keyspace));
     const entries = new Map<string, RegistryEntry>();
     for (const [name, text] of Object.entries(stored)) {
       const entry = this.#text.read(name, text);

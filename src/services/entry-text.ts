@@ -2,12 +2,13 @@
  * How an entry of the registry is stored. Its MAC covers all of it, so that a program that can write to Redis and has not the
  * key can neither make a service nor widen one; and of a token only a keyed hash is kept, good for one service alone.
  */
-import { createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { z } from "zod";
 import { contentHash, opaqueReference, timestampMs } from "../model/consent-record.ts";
 import { CATEGORIES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { MAX_TOKENS, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
+import { EntrySeal, sameBytes } from "../platform/shared-entries.ts";
 
 const number = z.number().int().positive();
 
@@ -32,27 +33,25 @@ const entry = z.strictObject({
 });
 export type RegistryEntry = Readonly<z.infer<typeof entry>>;
 
-const MAC_LENGTH = 43;
 const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 
 export class EntryText {
-  readonly #key: Buffer;
+  readonly #seal: EntrySeal;
 
   /** `tokenKey`: the key from which the stored form of tokens is derived. */
   constructor(tokenKey: Buffer) {
-    this.#key = Buffer.from(hkdfSync("sha256", tokenKey, Buffer.alloc(0), "consentry services 1", 32));
+    this.#seal = new EntrySeal(tokenKey, "consentry services 1");
   }
 
   write(one: RegistryEntry): string {
-    const text = JSON.stringify(one);
-    return `${this.#mac("entry", text).toString("base64url")}.${text}`;
+    return this.#seal.write(JSON.stringify(one));
   }
 
   /** `undefined`: altered, written under another key, or another's entry. */
   read(name: string, stored: string): RegistryEntry | undefined {
-    const text = stored.slice(MAC_LENGTH + 1);
-    if (!same(Buffer.from(stored.slice(0, MAC_LENGTH), "base64url"), this.#mac("entry", text))) return undefined;
+    const text = this.#seal.read(stored);
+    if (text === undefined) return undefined;
     const read = entry.safeParse(JSON.parse(text));
     return read.success && read.data.name === name ? read.data : undefined;
   }
@@ -62,26 +61,18 @@ export class EntryText {
   }
 
   tokenMac(name: string, token: string): string {
-    return this.#mac("token", `${name}\0${token}`).toString("base64url");
+    return this.#seal.tokenDigest(`${name}\0${token}`);
   }
 
   /** The number of the token; `undefined` when it is none of this service. */
   tokenNumber({ name, tokens }: Pick<RegistryEntry, "name" | "tokens">, token: string): number | undefined {
     if (!TOKEN.test(token)) return undefined;
     const given = Buffer.from(this.tokenMac(name, token), "base64url");
-    return tokens.find(({ mac }) => same(Buffer.from(mac, "base64url"), given))?.number;
-  }
-
-  #mac(kind: "entry" | "token", text: string): Buffer {
-    return createHmac("sha256", this.#key).update(`${kind}\0${text}`).digest();
+    return tokens.find(({ mac }) => sameBytes(Buffer.from(mac, "base64url"), given))?.number;
   }
 }
 
 /** What the erasure journal knows an entry by. */
 export function entryHash(stored: string): string {
   return createHash("sha256").update(stored).digest("base64url");
-}
-
-function same(left: Buffer, right: Buffer): boolean {
-  return left.length === right.length && timingSafeEqual(left, right);
 }

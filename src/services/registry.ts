@@ -10,24 +10,8 @@ import { categoryBreaches, termsBreaches } from "../model/service-terms.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
 import { orRedisUnavailable } from "../platform/redis.ts";
 import { type RedisScript, runScript } from "../platform/redis-script.ts";
+import { changeEntry, type EntryNames, readEntries, readEntry } from "../platform/shared-entries.ts";
 import { EntryText, entryHash, type RegistryEntry } from "./entry-text.ts";
-
-const CHANGE_SERVICE: RedisScript = {
-  name: "consentryChangeService",
-  lua: `--[[
-  Replaces the entry of a service if it is still what was read, and tells all gateways.
-  KEYS[1] hash name -> entry   KEYS[2] number of changes
-  ARGV[1] name   ARGV[2] entry as it was read, or ""   ARGV[3] new entry   ARGV[4] channel   ARGV[5] most entries
-  Reply: number of changes; 0 when it was changed meanwhile; -1 when there are as many as there may be
-]]
-local stored = redis.call("HGET", KEYS[1], ARGV[1]) or ""
-if stored ~= ARGV[2] then return 0 end
-if stored == "" and redis.call("HLEN", KEYS[1]) >= tonumber(ARGV[5]) then return -1 end
-redis.call("HSET", KEYS[1], ARGV[1], ARGV[3])
-local changes = redis.call("INCR", KEYS[2])
-redis.call("PUBLISH", ARGV[4], changes)
-return changes`,
-};
 
 const FORGET_SERVICE: RedisScript = {
   name: "consentryForgetService",
@@ -168,12 +152,11 @@ export class ServiceRegistry {
     }
     const entry = entryOf(wanted, Math.max(former + 1, this.#ports.now()));
     const text = this.#text.write(entry);
-    const names = [this.#keyspace.services, this.#keyspace.serviceChanges];
-    const args = [entry.name, before, text, this.#keyspace.servicesChanged, MAX_ENTRIES];
     if (isNew && !(await this.#hasRoom())) return { refused: "too-many-services" };
-    const reply = await orRedisUnavailable(() => runScript(this.#redis, CHANGE_SERVICE, names, args));
-    if (reply === 0) return { refused: "conflict" };
-    if (reply === -1) return { refused: "too-many-services" };
+    const change = { name: entry.name, before, after: text, most: MAX_ENTRIES };
+    const outcome = await changeEntry(this.#redis, serviceNames(this.#keyspace), change);
+    if (outcome === "conflict") return { refused: "conflict" };
+    if (outcome === "full") return { refused: "too-many-services" };
     this.#ports.learn(entry);
     await this.#ports.journal(entry.name, entryHash(text), entry.revision);
     return { entry, isNew };
@@ -183,7 +166,7 @@ export class ServiceRegistry {
   async #hasRoom(): Promise<boolean> {
     const count = await orRedisUnavailable(() => this.#redis.hlen(this.#keyspace.services));
     if (count < MAX_SERVICES) return true;
-    const stored = await readEntries(this.#redis, this.#keyspace);
+    const stored = await readEntries(this.#redis, serviceNames(this.#keyspace));
     const all = Object.entries(stored).map(([name, text]) => ({ name, text, entry: this.#text.read(name, text) }));
     if (all.filter(({ entry }) => entry !== undefined && entry.ended === undefined).length >= MAX_SERVICES)
       return false;
@@ -210,19 +193,13 @@ export class ServiceRegistry {
   }
 
   async #read(name: string): Promise<Stored> {
-    const text = (await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.services, name))) ?? "";
+    const text = await readEntry(this.#redis, serviceNames(this.#keyspace), name);
     return { text, entry: text === "" ? undefined : this.#text.read(name, text) };
   }
 }
 
-/** By name, as they are in Redis. */
-export function readEntries(redis: Redis, keyspace: Keyspace): Promise<Record<string, string>> {
-  return orRedisUnavailable(() => redis.hgetall(keyspace.services));
-}
-
-/** How often any of them was changed. */
-export async function readChanges(redis: Redis, keyspace: Keyspace): Promise<number> {
-  return Number(await orRedisUnavailable(() => redis.get(keyspace.serviceChanges))) || 0;
+export function serviceNames({ services, serviceChanges, servicesChanged }: Keyspace): EntryNames {
+  return { entries: services, changes: serviceChanges, changed: servicesChanged };
 }
 
 function standing(entry: RegistryEntry | undefined): RegistryEntry | undefined {

@@ -23,6 +23,7 @@ import type { Queue } from "./queue.ts";
 import type { Rights } from "./rights.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 import type { Store } from "./store.ts";
+import type { Tokens } from "./tokens.ts";
 import type { Upkeep } from "./upkeep.ts";
 
 export interface ApiDeps {
@@ -40,6 +41,7 @@ export interface ApiDeps {
   readonly centre: Pick<Centre, "http">;
   readonly audit: AuditTrail;
   readonly damaged: TellDamage;
+  readonly tokens: Pick<Tokens, "directory">;
   readonly availability: Pick<Availability, "state">;
 }
 
@@ -53,6 +55,7 @@ export function createApi(base: Base, deps: ApiDeps): Api {
   const { config, redis, keyspace, vocabulary, dialects, metrics, log } = base;
   const { consent, safekeeping, outlets, ingress, queue, store, records, rights, upkeep, exports, centre } = deps;
   const { audit, damaged, availability } = deps;
+  const tokens = deps.tokens.directory;
   const readiness = () =>
     readinessOf({
       starting: availability.state === "starting",
@@ -67,15 +70,16 @@ export function createApi(base: Base, deps: ApiDeps): Api {
   metrics.beforeScrape(() => metrics.notReady(readiness().reasons));
   tellBounds(config, metrics);
   const { token } = config.metrics;
-  const access = {
-    tokens: [config.http.token, ...(token === undefined ? [] : [token])],
-    required: token !== undefined,
-  };
-  const { failedTokensPerMinute } = config.http;
-  const health = metricsListener({ ...config.metrics, failedTokensPerMinute, access }, { readiness, metrics, log });
+  const access = { token, required: token !== undefined };
+  const { failedTokensPerMinute, token: httpToken } = config.http;
+  const health = metricsListener(
+    { ...config.metrics, failedTokensPerMinute, access, httpToken },
+    { readiness, tokens, metrics, log },
+  );
   const api = new HttpApi(
     { ...config.http, metrics: config.metrics.enabled ? undefined : access },
     {
+      tokens,
       lookup: consent.lookup,
       credentials: consent.credentials,
       hubs: consent.hubs,

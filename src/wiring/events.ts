@@ -1,4 +1,4 @@
-/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published, a service has changed, a forecast is kept. */
+/** What gateways tell each other over Redis: a session has ended, a hub has other children, a record has changed, a policy was published, a service or a named token has changed, a forecast is kept. */
 import type { DeviceKey, SubjectTag } from "../model/ids.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import type { Base } from "./base.ts";
@@ -11,6 +11,7 @@ export interface EventPorts {
   readonly recordChanged: (concerned: SubjectTag | DeviceKey) => void;
   readonly policyPublished: (version: number) => void;
   readonly servicesChanged: () => void;
+  readonly tokensChanged: () => void;
   readonly forecastKept: (cell: string) => void;
 }
 
@@ -23,11 +24,14 @@ export function createEvents({ redis, keyspace }: Base, ports: EventPorts): Part
         else if (channel === keyspace.childrenChanged) ports.childrenChanged(message as DeviceKey);
         else if (channel === keyspace.recordChanged) ports.recordChanged(message as SubjectTag | DeviceKey);
         else if (channel === keyspace.servicesChanged) ports.servicesChanged();
+        else if (channel === keyspace.tokensChanged) ports.tokensChanged();
         else if (channel === keyspace.forecastKept) ports.forecastKept(message);
         else ports.policyPublished(Number(message));
       });
-      const { sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged, forecastKept } = keyspace;
-      const channels = [sessionEnd, childrenChanged, recordChanged, policyPublished, servicesChanged, forecastKept];
+      const { sessionEnd, childrenChanged, recordChanged, policyPublished } = keyspace;
+      const { servicesChanged, tokensChanged, forecastKept } = keyspace;
+      const ofRecords = [sessionEnd, childrenChanged, recordChanged, policyPublished];
+      const channels = [...ofRecords, servicesChanged, tokensChanged, forecastKept];
       const listen = () => redis.events.subscribe(...channels);
       await listen();
       redis.events.on("ready", () => {

@@ -32,7 +32,7 @@ import { rowItem } from "../rights/retention/row-item.ts";
 import { queueKeyRetention } from "./queue-keys.ts";
 
 export interface RetentionDeps {
-  readonly config: Config;
+  readonly config: Pick<Config, "retention" | "queue" | "keys">;
   readonly redis: Redis;
   readonly keyspace: Keyspace;
   readonly keyring: Pick<Keyring, "pseudonym" | "opens">;

@@ -1,5 +1,6 @@
 /** Wires the store: InfluxDB with the circuit breaker for its outages. */
 import type { Redis } from "ioredis";
+import type { Config } from "../config/schema.ts";
 import type { AnalyticsRecord, PlaceRow } from "../model/deidentified.ts";
 import { HOUR_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
@@ -34,7 +35,8 @@ export interface Store {
 const START_TIMEOUT_MS = 5_000;
 const SCHEMA_ROW_MS = HOUR_MS;
 
-export interface SinkDeps extends Pick<Base, "config" | "vocabulary" | "keyspace" | "log"> {
+export interface SinkDeps extends Pick<Base, "vocabulary" | "keyspace" | "log"> {
+  readonly config: Pick<Config, "sinks" | "queue">;
   readonly redis: Redis;
 }
 

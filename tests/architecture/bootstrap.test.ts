@@ -131,7 +131,8 @@ describe("private servers", () => {
   }
 
   const STARTER = "tools/private-servers/with-private-servers.ts";
-  const BACKUP = [STARTER, "--import", "tsx", "src/commands/backup.ts"];
+  // A command uses those of a running start; a start brings its own.
+  const BACKUP = [STARTER, "--attach", "--import", "tsx", "src/commands/backup.ts"];
   const START = [STARTER, "--import", "tsx", "src/main.ts"];
 
   it.each([

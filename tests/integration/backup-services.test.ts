@@ -1,5 +1,6 @@
-/** Registered services in an archive: those that are as they were come back, those that got less since do not. */
+/** Registered services in an archive: those that are as they were come back, those that got less since do not. Named tokens end. */
 import { expect, test } from "vitest";
+import { TokenRegistry } from "../../src/tokens/registry.ts";
 import { entryOf, registryOn } from "../fixtures/services.ts";
 import { eachOnItsOwn, type Installation } from "./backup-fixture.ts";
 
@@ -83,4 +84,13 @@ test("without a journal none comes back: what was taken from it since is not kno
 test("an archive holds no token", async () => {
   const token = await registered("lights");
   expect(JSON.stringify(await here.everything())).not.toContain(token);
+});
+
+test("a named token is in no archive, and ends with any restore: one that was revoked could be good again", async () => {
+  const registry = new TokenRegistry(here.redis, here.keyspace, Buffer.alloc(32, 17), Date.now);
+  await registry.create("billing", ["read"]);
+  const made = await here.backup();
+  expect((await registry.list()).tokens).toHaveLength(1);
+  await here.restorer().run(here.input(made, { replace: true }));
+  expect(await registry.list()).toEqual({ tokens: [], unreadable: 0 });
 });

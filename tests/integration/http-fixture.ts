@@ -17,6 +17,8 @@ import { AuditTrail } from "../../src/rights/audit/trail.ts";
 import type { Erasures } from "../../src/rights/erasure/erasures.ts";
 import { LegalHolds } from "../../src/rights/holds/legal-holds.ts";
 import { KeptAnswers } from "../../src/rights/kept-answers.ts";
+import { TokenDirectory } from "../../src/tokens/directory.ts";
+import { TokenRegistry } from "../../src/tokens/registry.ts";
 import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { shippedDialects } from "../../src/wiring/dialects.ts";
@@ -27,6 +29,7 @@ import { consentStore, lookup, type Store } from "./consent-fixture.ts";
 import { erasuresOn, keyring, signer } from "./erasure-fixture.ts";
 import { sinkFor } from "./influx-fixture.ts";
 
+const TOKEN_KEY = Buffer.alloc(32, 17);
 export const AUDIT_KEY = Buffer.alloc(32, 5);
 export const APPROVERS = [
   { name: "legal", token: "approver-token-of-the-test-suite-legal-01" },
@@ -63,6 +66,8 @@ export interface Api {
   /** The clock of legal holds. */
   now(): number;
   holds(): LegalHolds;
+  /** Named tokens; the API knows a change once `directory` was refreshed. */
+  tokens(): { readonly directory: TokenDirectory; readonly registry: TokenRegistry };
 }
 
 const CENTRE = { enabled: true, linkSeconds: 600, sessionMinutes: 15, sessionMaxMinutes: 60, publicUrl: "" };
@@ -71,6 +76,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
   const { store } = consentStore({ leaseMs });
   let api: HttpApi | undefined;
   let holds: LegalHolds | undefined;
+  let tokens: ReturnType<Api["tokens"]> | undefined;
   const purged: { readonly subject: SubjectTag; readonly devices: readonly DeviceKey[] }[] = [];
   const freed: SubjectTag[] = [];
   const withdrawalsMs: number[] = [];
@@ -110,6 +116,10 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
       if (holds === undefined) throw new Error("used before the test began");
       return holds;
     },
+    tokens: () => {
+      if (tokens === undefined) throw new Error("used before the test began");
+      return tokens;
+    },
   };
 
   beforeEach(async () => {
@@ -134,6 +144,10 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
     const { erasures } = erasuresOn(store());
     const minors = new Minors(redis, keyspace);
     const suspensions = new Suspensions(redis, keyspace, { now: Date.now });
+    const clocks = { now: () => self.now(), elapsed: () => performance.now() };
+    const tokenDirectory = new TokenDirectory(redis, keyspace, TOKEN_KEY, { log, ...clocks });
+    await tokenDirectory.refresh();
+    tokens = { directory: tokenDirectory, registry: new TokenRegistry(redis, keyspace, TOKEN_KEY, clocks.now) };
     api = new HttpApi(
       {
         host: "127.0.0.1",
@@ -144,10 +158,11 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         failedTokensPerMinute: 10_000,
         maxConnections: 512,
         maxConnectionsPerAddress: 512,
-        metrics: { tokens: [TOKEN], required: false },
+        metrics: { required: false },
         ...bounds,
       },
       {
+        tokens: tokenDirectory,
         lookup,
         credentials,
         hubs,

@@ -7,6 +7,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -244,19 +245,21 @@ describe("a program that is run with them", () => {
     console.log(JSON.stringify({ REDIS_URL, INFLUX_URL, CONSENTRY_KEYS_CREATE, CONSENTRY_HTTP_TOKEN_FILE, pid: process.pid }));
     setInterval(() => {}, 1000);`;
 
-  async function runProgram(env: Readonly<Record<string, string | undefined>>) {
+  async function runProgram(env: Readonly<Record<string, string | undefined>>, ...attach: readonly "--attach"[]) {
     await writeFile(join(dir, "program.mjs"), PROGRAM);
     // Empty says as much as absent.
     const given = { REDIS_URL: "", CONSENTRY_REDIS_URL: undefined, INFLUX_URL: undefined, ...env };
-    const starter = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), STARTER, "program.mjs"], {
+    const program = ["--import", import.meta.resolve("tsx"), STARTER, ...attach, "program.mjs"];
+    const starter = spawn(process.execPath, program, {
       cwd: dir,
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...given },
     });
+    const faults = text(starter.stderr);
     const lines = createInterface({ input: starter.stdout })[Symbol.asyncIterator]();
     const next = async () => (await lines.next()).value as string | undefined;
     const exit = once(starter, "exit").then(([code]) => code as number | null);
-    return { starter, next, exit, told: JSON.parse((await next()) ?? "{}") as Record<string, string | number> };
+    return { starter, next, exit, faults, told: JSON.parse((await next()) ?? "{}") as Record<string, string | number> };
   }
 
   it("is told their addresses, gets every signal, and they end after it with its exit code", async () => {
@@ -286,6 +289,28 @@ describe("a program that is run with them", () => {
     starter.kill("SIGTERM");
     expect(await exit).toBe(7);
     expect(await command(server, "PING")).toBe("+PONG\r\n");
+  });
+
+  it("uses those of a start that runs, makes no token, and leaves them running", async () => {
+    const running = await runProgram({});
+    await rm(join(dir, "data", "api.token"));
+    const command = await runProgram({}, "--attach");
+    for (const name of ["REDIS_URL", "INFLUX_URL"]) expect(command.told[name]).toBe(running.told[name]);
+    expect(command.told).not.toHaveProperty("CONSENTRY_HTTP_TOKEN_FILE");
+    expect(existsSync(join(dir, "data", "api.token"))).toBe(false);
+    command.starter.kill("SIGTERM");
+    expect(await command.exit).toBe(7);
+    expect(await command.faults).toBe("");
+    expect((await fetch(`${running.told.INFLUX_URL}/ping`)).status).toBe(204);
+    running.starter.kill("SIGTERM");
+    expect(await running.exit).toBe(7);
+    // No one runs: the same servers, for this program alone, and it is said.
+    const alone = await runProgram({}, "--attach");
+    expect((await fetch(`${alone.told.INFLUX_URL}/ping`)).status).toBe(204);
+    alone.starter.kill("SIGTERM");
+    expect(await alone.exit).toBe(7);
+    expect(await alone.faults).toContain("no npm start runs here");
+    await expect(fetch(`${alone.told.INFLUX_URL}/ping`)).rejects.toThrow();
   });
 
   it("does not outlive a starter that is killed outright", async () => {

@@ -1,6 +1,6 @@
 /**
- * Finds and stops the server that an earlier, dead run left behind in a folder, by the pid file it
- * wrote there, and never a stranger that has been given the same pid since.
+ * Finds the server that a run has in a folder, by the pid file it wrote there, and stops one that a dead run left behind;
+ * never a stranger that has been given the same pid since.
  */
 import { execFile } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,8 +21,27 @@ export interface Identity {
 const STOP_DEADLINE_MS = 10_000;
 const POLL_MS = 20;
 
-export function record(identity: Identity, pid: number): void {
-  writeFileSync(pidFile(identity), JSON.stringify({ pid, owner: process.pid }), { mode: 0o600 });
+export function record(identity: Identity, pid: number, url: string): void {
+  writeFileSync(pidFile(identity), JSON.stringify({ pid, owner: process.pid, url }), { mode: 0o600 });
+}
+
+/** Where the server of a living run answers; `undefined` when none has one in the folder. */
+export async function runningUrl(identity: Identity): Promise<string | undefined> {
+  const recorded = readRecord(pidFile(identity));
+  return recorded !== undefined && (await stateOf(identity, recorded)) === "in use" ? recorded.url : undefined;
+}
+
+interface Recorded {
+  readonly pid: number;
+  readonly owner: number;
+  readonly url: string;
+}
+
+async function stateOf({ binary, dir }: Identity, { pid, owner }: Recorded): Promise<"in use" | "left" | "gone"> {
+  const found = await processInfo(pid);
+  if (!found?.command.includes(basename(binary)) || !found.command.includes(dir)) return "gone";
+  // An orphan gets a new parent, so a parent that is still the recorded one is alive.
+  return found.parent === owner ? "in use" : "left";
 }
 
 export function forget(identity: Identity): void {
@@ -31,15 +50,13 @@ export function forget(identity: Identity): void {
 
 /** Throws `SERVICE_FAILED` while the run that owns the server is alive. */
 export async function stopLeftover(identity: Identity, say: Say): Promise<void> {
-  const { name, binary, dir } = identity;
+  const { name, dir } = identity;
   const recorded = readRecord(pidFile(identity));
   if (recorded === undefined) return;
-  const found = await processInfo(recorded.pid);
-  if (found?.command.includes(basename(binary)) && found.command.includes(dir)) {
-    // An orphan gets a new parent, so a parent that is still the recorded one is alive.
-    if (found.parent === recorded.owner) {
-      throw new PrivateServerError("SERVICE_FAILED", `${dir} is in use by the running process ${recorded.owner}`);
-    }
+  const state = await stateOf(identity, recorded);
+  if (state === "in use")
+    throw new PrivateServerError("SERVICE_FAILED", `${dir} is in use by the running process ${recorded.owner}`);
+  if (state === "left") {
     say(`stopping the ${name} that an earlier run left behind in ${dir}`);
     await endProcess(recorded.pid);
   }
@@ -50,10 +67,11 @@ function pidFile({ name, dir }: Identity): string {
   return join(dir, `${name}.pid`);
 }
 
-function readRecord(path: string): { pid: number; owner: number } | undefined {
+function readRecord(path: string): Recorded | undefined {
   try {
-    const { pid, owner } = JSON.parse(readFileSync(path, "utf8")) as { pid?: unknown; owner?: unknown };
-    return typeof pid === "number" && pid > 1 && typeof owner === "number" ? { pid, owner } : undefined;
+    const { pid, owner, url } = JSON.parse(readFileSync(path, "utf8")) as Partial<Record<keyof Recorded, unknown>>;
+    if (typeof pid !== "number" || pid <= 1 || typeof owner !== "number") return undefined;
+    return { pid, owner, url: String(url) };
   } catch {
     return undefined;
   }

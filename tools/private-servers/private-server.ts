@@ -151,7 +151,7 @@ class OwnServer implements PrivateServer {
     });
     this.#child = child;
     this.#pid = child.pid ?? 0;
-    record(identity(this.#recipe, this.dir), this.#pid);
+    record(identity(this.#recipe, this.dir), this.#pid, this.url);
     process.once("exit", this.#atExit);
     this.#gone = new Promise((done) => {
       child.once("exit", () => {

@@ -6,7 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
-import { stopLeftover } from "./leftover.ts";
+import { type Identity, runningUrl, stopLeftover } from "./leftover.ts";
 import { launch, type PrivateServer } from "./private-server.ts";
 import { PrivateServerError } from "./private-server-error.ts";
 import { ensureBinaries, type Say } from "./service-binaries.ts";
@@ -73,8 +73,20 @@ export async function startServices(options: {
  * what a dead one left.
  */
 export async function freeServices(dir: string, say: Say): Promise<void> {
-  await stopLeftover({ name: "redis", binary: "redis-server", dir: resolve(dir, "redis") }, say);
-  await stopLeftover({ name: "influxdb", binary: "influxd", dir: resolve(dir, "influxdb") }, say);
+  for (const server of serversIn(dir)) await stopLeftover(server, say);
+}
+
+/** Where the servers of a living run in `dir` answer; `undefined` for one that there is not. */
+export async function runningServices(dir: string): Promise<{ redisUrl?: string; influxUrl?: string }> {
+  const [redisUrl, influxUrl] = await Promise.all(serversIn(dir).map((server) => runningUrl(server)));
+  return { ...(redisUrl && { redisUrl }), ...(influxUrl && { influxUrl }) };
+}
+
+function serversIn(dir: string): Identity[] {
+  return [
+    { name: "redis", binary: "redis-server", dir: resolve(dir, "redis") },
+    { name: "influxdb", binary: "influxd", dir: resolve(dir, "influxdb") },
+  ];
 }
 
 /** `redis://127.0.0.1:<port>`. `extraArgs` as on the command line of redis-server: `["--maxmemory", "64mb"]`. */

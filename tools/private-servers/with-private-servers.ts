@@ -1,23 +1,25 @@
 /**
  * Runs a Node program with a private Redis and InfluxDB: starts the servers, hands the program their URLs in its
- * environment, passes signals and the exit code on, and stops the servers when the program has ended.
+ * environment, passes signals and the exit code on, and stops the servers when the program has ended. With `--attach` those
+ * of an `npm start` that runs are used, and left running.
  *
- *   node --import tsx tools/private-servers/with-private-servers.ts [node options] <program> [arguments]
+ *   node --import tsx tools/private-servers/with-private-servers.ts [--attach] [node options] <program> [arguments]
  */
 import "../../src/platform/no-debug-output.ts";
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { PrivateServerError } from "./private-server-error.ts";
-import { startPrivateServices } from "./start.ts";
+import { attachPrivateServices, startPrivateServices } from "./start.ts";
 
 /** Ends the program when this process is killed outright. */
 const FOLLOW_PARENT = new URL("../../scripts/follow-parent.mjs", import.meta.url).href;
 const PASSED_ON = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 async function main(command: readonly string[]): Promise<number> {
-  const services = await startPrivateServices(process.env);
+  const attach = command[0] === "--attach";
+  const services = await (attach ? attachPrivateServices : startPrivateServices)(process.env);
   try {
-    return await run(command, services.env);
+    return await run(attach ? command.slice(1) : command, services.env);
   } finally {
     await services.stop();
   }

@@ -21,6 +21,8 @@ const holder = z.strictObject({
   verification: z.strictObject({ method: methodCode, evidenceRef: opaqueReference }).optional(),
   jurisdiction: z.array(countryCode),
   labels: z.array(z.tuple([deviceNumber, z.string()])),
+  /** The named token with which the link was made: it ends with it, and so does the session. */
+  via: z.strictObject({ name: z.string(), number: z.number().int() }).optional(),
 });
 export type Holder = z.infer<typeof holder>;
 

@@ -7,7 +7,7 @@ import type { SessionClaims } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
 import { type Person, personOf } from "./overview.ts";
 import { devicesEver } from "./record.ts";
-import { sessionOf } from "./session.ts";
+import { isOutlived, sessionOf } from "./session.ts";
 
 export const CENTRE_PROBLEMS = [
   "invalid-request",
@@ -56,7 +56,7 @@ export async function stillOpens(
   session: SessionClaims,
   device: DeviceKey,
 ): Promise<boolean> {
-  if (await centre.leftSessions.has(session.id)) return false;
+  if (isOutlived(session, ports) || (await centre.leftSessions.has(session.id))) return false;
   const entered = await enterAs(ports, session);
   if (!("person" in entered) || entered.person.closed) return false;
   return entered.person.record.devices.some((one) => one.device === device);

@@ -9,7 +9,7 @@ import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { beginSession, type LinkClaims, openLink } from "./claims.ts";
 import { guardianRefusal } from "./guardian.ts";
-import { clearSession, endSession, sessionTerm, setSession } from "./session.ts";
+import { clearSession, endSession, isOutlived, sessionTerm, setSession } from "./session.ts";
 
 const MAX_TOKEN_CHARACTERS = 4_096;
 
@@ -27,7 +27,8 @@ export function sessionRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort
   // Before the audit: only a link that we sealed gets a line, else anyone could fill the log.
   scope.addHook("preHandler", async (request, reply) => {
     if (request.method !== "POST") return;
-    const link = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
+    const opened = openLink(centre.links, (request.body as z.infer<typeof exchangeBody>).token, Date.now());
+    const link = "nonce" in opened && isOutlived(opened, ports) ? { refused: "link-invalid" as const } : opened;
     if ("refused" in link) {
       ports.metrics.httpRefused("bad-link");
       return refuse(reply, link.refused);

@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { letIn } from "../connections.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
-import { openSession, type SessionClaims, type SessionTerm } from "./claims.ts";
+import { type Holder, openSession, type SessionClaims, type SessionTerm } from "./claims.ts";
 import { shareOfOne } from "./share.ts";
 
 export const CENTRE_PATH = "/centre";
@@ -25,7 +25,11 @@ const sessions = new WeakMap<FastifyRequest, SessionClaims>();
  * Every route of this scope answers 401 without a session that was not left, and to a page that shows another
  * one: when another link was opened meanwhile, what is done on the old page must not count for the other person.
  */
-export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "metrics">, centre: CentrePort): void {
+export function requireSession(
+  scope: FastifyInstance,
+  ports: Pick<HttpPorts, "metrics" | "tokens">,
+  centre: CentrePort,
+): void {
   const turnAway = (reply: FastifyReply): FastifyReply => {
     ports.metrics.httpRefused("no-session");
     return refuse(reply, "session-ended");
@@ -39,9 +43,18 @@ export function requireSession(scope: FastifyInstance, ports: Pick<HttpPorts, "m
   // Before Redis is asked about the session.
   shareOfOne(scope, (request) => sessionOf(request).tag);
   scope.addHook("onRequest", async (request, reply) => {
-    if (await centre.leftSessions.has(sessionOf(request).id)) return turnAway(reply);
+    const session = sessionOf(request);
+    if (isOutlived(session, ports) || (await centre.leftSessions.has(session.id))) return turnAway(reply);
     letIn(request.raw);
   });
+}
+
+/**
+ * Whether the token that a link was made with is none any more: else who had stolen it would go on in the sessions of others.
+ * Throws REDIS_UNAVAILABLE while that can't be said.
+ */
+export function isOutlived({ via }: Pick<Holder, "via">, { tokens }: Pick<HttpPorts, "tokens">): boolean {
+  return via !== undefined && !tokens.stands(via);
 }
 
 /** Ends the session of a request, if it has one, on every gateway: copies of the cookie and open live views included. */

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { MAX_CENTRE_MINUTES } from "../../model/centre.ts";
 import { countryCode, statedMethod, statedReference, timestampMs } from "../../model/consent-record.ts";
+import { tokenOf } from "../access.ts";
 import { stated } from "../audited.ts";
 import { sealLink } from "../centre/claims.ts";
 import { guardianRefusal } from "../centre/guardian.ts";
@@ -108,7 +109,9 @@ export function linkRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort, l
         labels.push([known.indexOf(key) + 1, label]);
       }
       const expiresAt = Date.now() + Math.min(ttlSeconds, centre.linkSeconds) * 1_000;
-      const link = sealLink(centre.links, { ...who, tag, labels }, expiresAt);
+      const { name, number } = tokenOf(request) ?? {};
+      const via = name === undefined || number === undefined ? undefined : { name, number };
+      const link = sealLink(centre.links, { ...who, tag, labels, ...(via && { via }) }, expiresAt);
       if (link === undefined) return refuse(reply, "link-too-large");
       const url = `${centre.publicUrl?.replace(/\/+$/, "") ?? listening()}${CENTRE_PATH}/#${link.token}`;
       return reply.code(201).header("cache-control", "no-store").send({ url, expiresAt });

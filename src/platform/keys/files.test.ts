@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GatewayError } from "../../model/errors.ts";
-import { readKeys } from "./files.ts";
+import { readKeys, readKeysOf } from "./files.ts";
 
 let root: string;
 let dir: string;
@@ -147,5 +147,30 @@ describe("reading keys", () => {
       expect(told).not.toContain(root);
       expect(told).not.toContain("c0ffee");
     }
+  });
+});
+
+describe("some keys alone", () => {
+  it("are those of the whole set, and need no other file", () => {
+    const whole = readKeys(dir, { create: true });
+    for (const name of ["master.key", "pepper.key", "receipt.key"]) rmSync(join(dir, name));
+    rmSync(join(dir, "queue"), { recursive: true });
+    expect(readKeysOf(dir, ["lookup", "token", "nextMaster"])).toEqual({
+      lookup: whole.lookup,
+      token: whole.token,
+      nextMaster: undefined,
+    });
+    expect(() => readKeysOf(dir, ["queue"])).toThrow("KEY_INVALID: queue: missing");
+  });
+
+  it("are refused for the same faults", () => {
+    readKeys(dir, { create: true });
+    chmodSync(join(dir, "token.key"), 0o640);
+    expect(() => readKeysOf(dir, ["token"])).toThrow("KEY_INVALID: token.key: readable-by-others");
+    expect(readKeysOf(dir, ["lookup"]).lookup).toHaveLength(32);
+    writeFileSync(join(dir, "pepper.key"), readFileSync(join(dir, "lookup.key")));
+    expect(() => readKeysOf(dir, ["lookup", "pepper"])).toThrow("KEY_INVALID: same key in two files");
+    chmodSync(dir, 0o777);
+    expect(() => readKeysOf(dir, ["lookup"])).toThrow("KEY_INVALID: keys: writable-by-others");
   });
 });

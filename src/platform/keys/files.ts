@@ -62,17 +62,38 @@ export function readKeys(dir: string, { create }: { create: boolean }): Keys {
   if (keysAreMissing(dir) && create) createKeys(resolve(dir));
   for (const folder of [dir, join(dir, "queue"), join(dir, RETIRED_DIR)]) refuseOpenFolder(folder);
   const [lookup, pepper, master, token, receipt] = SINGLE_KEYS.map((name) => readKey(join(dir, `${name}.key`)));
-  const all = readQueueKeys(join(dir, "queue"));
-  const active = [...all.keys()].at(-1);
-  if (!(lookup && pepper && master && token && receipt && active))
-    throw new GatewayError("KEY_INVALID", "queue: missing");
+  if (!(lookup && pepper && master && token && receipt)) throw new GatewayError("KEY_INVALID", "queue: missing");
+  const queue = readQueueKeys(join(dir, "queue"));
   const nextMaster = readOptionalKey(join(dir, NEXT_MASTER_FILE));
   const backup = readOptionalKey(join(dir, BACKUP_KEY_FILE));
   const optional = [nextMaster, backup].filter((key) => key !== undefined);
   // Not used here, but as valuable to an attacker: they open older archives.
   readRetiredKeys(dir);
-  refuseTwins([lookup, pepper, master, token, receipt, ...optional, ...all.values()]);
-  return { lookup, pepper, master, nextMaster, token, receipt, backup, queue: { active, all } };
+  refuseTwins([lookup, pepper, master, token, receipt, ...optional, ...queue.all.values()]);
+  return { lookup, pepper, master, nextMaster, token, receipt, backup, queue };
+}
+
+/**
+ * These keys alone, with the same checks: a command needs no file that it makes no use of. Throws KEY_INVALID.
+ */
+export function readKeysOf<Name extends keyof Keys>(dir: string, names: readonly Name[]): Pick<Keys, Name> {
+  for (const folder of [dir, join(dir, "queue")]) refuseOpenFolder(folder);
+  const read: { [Key in keyof Keys]: () => Keys[Key] } = {
+    lookup: () => readKey(join(dir, "lookup.key")),
+    pepper: () => readKey(join(dir, "pepper.key")),
+    master: () => readKey(join(dir, "master.key")),
+    token: () => readKey(join(dir, "token.key")),
+    receipt: () => readKey(join(dir, "receipt.key")),
+    nextMaster: () => readOptionalKey(join(dir, NEXT_MASTER_FILE)),
+    backup: () => readOptionalKey(join(dir, BACKUP_KEY_FILE)),
+    queue: () => readQueueKeys(join(dir, "queue")),
+  };
+  const keys = Object.fromEntries(names.map((name) => [name, read[name]()])) as unknown as Pick<Keys, Name>;
+  const all = Object.values<Keys[Name]>(keys).flatMap((key) =>
+    key === undefined ? [] : Buffer.isBuffer(key) ? [key] : [...key.all.values()],
+  );
+  refuseTwins(all);
+  return keys;
 }
 
 /** Former master keys by file name; empty when there was no rotation. Throws KEY_INVALID. */
@@ -100,8 +121,8 @@ function readOptionalKey(file: string): Buffer | undefined {
   return existsSync(file) ? readKey(file) : undefined;
 }
 
-/** Sorted by id, so that the newest comes last. */
-function readQueueKeys(dir: string): Map<string, Buffer> {
+/** Sorted by id: the newest comes last, and seals. */
+function readQueueKeys(dir: string): Keys["queue"] {
   const keys = new Map<string, Buffer>();
   let files: string[] = [];
   try {
@@ -114,7 +135,9 @@ function readQueueKeys(dir: string): Map<string, Buffer> {
     if (id === undefined) throw new GatewayError("KEY_INVALID", "queue: bad-name");
     keys.set(id, readKey(join(dir, file)));
   }
-  return keys;
+  const active = [...keys.keys()].at(-1);
+  if (active === undefined) throw new GatewayError("KEY_INVALID", "queue: missing");
+  return { active, all: keys };
 }
 
 function readKey(file: string): Buffer {

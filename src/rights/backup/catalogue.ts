@@ -56,6 +56,10 @@ export const CATALOGUE = {
   childrenChanged: "passing",
   policyPublished: "passing",
   servicesChanged: "passing",
+  // An archive must not bring a revoked one back; and a restore ends them all, since Redis itself may have been put back.
+  tokensChanged: "passing",
+  tokens: "passing",
+  tokenChanges: "passing",
   gateways: "passing",
   gatewayReports: "passing",
   holdProposals: "passing",

@@ -81,6 +81,8 @@ export class Staging {
     }
     // The lists are gone with their subjects.
     await this.#redis.unlink(this.#keyspace.forwardedSince);
+    // Of a Redis that was put back to an earlier state no one can say which of them were revoked since.
+    await this.#redis.unlink(this.#keyspace.tokens);
     const auditWaits = (await this.#redis.exists(waitingName(this.#keyspace.auditSeal))) === 1;
     for (const name of SHARED_NAMES) {
       if (auditWaits || (name !== "auditLines" && name !== "auditSeal")) await this.#redis.unlink(this.#keyspace[name]);
