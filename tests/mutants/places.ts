@@ -314,7 +314,7 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a command goes to the device as this subject has it",
-    file: "src/ingress/mqtt/connected-devices.ts",
+    file: "src/ingress/mqtt/device-commands.ts",
     from: "const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;",
     to: "const isOwn = own !== undefined;",
     tests: ["src/ingress/mqtt/broker.test.ts"],
