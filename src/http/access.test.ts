@@ -35,7 +35,7 @@ beforeEach(async () => {
   const tokens: HttpPorts["tokens"] = {
     find: (name) => {
       const scopes = scopesOf(name);
-      return scopes && { name, number: 1, scopes };
+      return scopes && { name, digest: name, scopes };
     },
     stands: ({ name }) => scopesOf(name) !== undefined,
     onLook: (act) => {

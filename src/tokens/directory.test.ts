@@ -20,6 +20,8 @@ function entry(name: string, ...issued: [token: string, endsAt?: number][]): Tok
   return { name, scopes: ["read", "export"], issued: each, last: issued.length };
 }
 
+const use = (token: string) => ({ name: "billing", digest: text.digest(token) });
+
 function setUp() {
   const stored: Record<string, string> = {};
   const self = { changes: 0, away: false, now: 1_000, elapsed: 0, reads: 0, looks: 0, delayMs: 0 };
@@ -50,17 +52,14 @@ function setUp() {
   return { self, stored, directory, put, logged };
 }
 
-test("finds both tokens of a name, each with its number and the scopes of the name, and nothing else", async () => {
+test("finds both tokens of a name, with the scopes of the name, and nothing else", async () => {
   const { directory, put } = setUp();
   put(entry("billing", [FIRST], [SECOND]));
   await directory.refresh();
-  expect(directory.find(FIRST)).toMatchObject({ name: "billing", number: 1, scopes: new Set(["read", "export"]) });
-  expect(directory.find(SECOND)).toMatchObject({ name: "billing", number: 2 });
+  expect(directory.find(FIRST)).toMatchObject({ name: "billing", scopes: new Set(["read", "export"]) });
+  expect(directory.find(SECOND)?.name).toBe("billing");
   for (const wrong of ["", "billing", FIRST.slice(1), text.newToken()]) expect(directory.find(wrong)).toBeUndefined();
-  expect([directory.stands({ name: "billing", number: 2 }), directory.stands({ name: "billing", number: 3 })]).toEqual([
-    true,
-    false,
-  ]);
+  expect([FIRST, SECOND, text.newToken()].map((token) => directory.stands(use(token)))).toEqual([true, true, false]);
 });
 
 test("one whose time has come is none, and one that was taken away neither", async () => {
@@ -71,11 +70,26 @@ test("one whose time has come is none, and one that was taken away neither", asy
   expect(directory.find(FIRST)).toBeDefined();
   self.now = 2_000;
   expect(directory.find(FIRST)).toBeUndefined();
-  expect(directory.stands({ name: "billing", number: 1 })).toBe(false);
+  expect(directory.stands(use(FIRST))).toBe(false);
   delete stored.billing;
   self.changes += 1;
   await directory.refresh();
   expect(directory.find(SECOND)).toBeUndefined();
+});
+
+test("what was asked with a token does not stand with a later one of the same name and number", async () => {
+  const { stored, self, directory, put } = setUp();
+  put(entry("billing", [FIRST]));
+  await directory.refresh();
+  const asked = directory.find(FIRST);
+  if (asked === undefined) throw new Error("not found");
+  expect(directory.stands(asked)).toBe(true);
+  delete stored.billing;
+  self.changes += 1;
+  put(entry("billing", [SECOND]));
+  await directory.refresh();
+  expect(directory.find(SECOND)?.name).toBe("billing");
+  expect(directory.stands(asked)).toBe(false);
 });
 
 test("reads the entries again only when their number of changes is another", async () => {
@@ -95,7 +109,7 @@ test("accepts no named token when it could not read for too long, and says so of
   expect(directory.find(FIRST)).toBeDefined();
   self.elapsed += 1;
   expect(() => directory.find(FIRST)).toThrow("REDIS_UNAVAILABLE");
-  expect(() => directory.stands({ name: "billing", number: 1 })).toThrow("REDIS_UNAVAILABLE");
+  expect(() => directory.stands(use(FIRST))).toThrow("REDIS_UNAVAILABLE");
   expect(directory.find(text.newToken())).toBeUndefined();
   // Who waits for an answer is looked at in this case as well.
   expect(self.looks).toBe(2);

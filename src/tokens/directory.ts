@@ -34,7 +34,6 @@ export class TokenDirectory {
   readonly #text: TokenText;
   readonly #ports: DirectoryPorts;
   #byDigest: ReadonlyMap<string, Known> = new Map();
-  #byUse: ReadonlyMap<string, Known> = new Map();
   #changes = -1;
   #knownSince = Number.NEGATIVE_INFINITY;
   #turn: Promise<void> = Promise.resolve();
@@ -68,8 +67,8 @@ export class TokenDirectory {
   }
 
   /** Whether the token is good, of what was once asked with it. Throws as `find` does. */
-  stands(use: TokenUse): boolean {
-    return this.#sure(this.#byUse.get(idOf(use))) !== undefined;
+  stands({ digest }: TokenUse): boolean {
+    return this.#sure(this.#byDigest.get(digest)) !== undefined;
   }
 
   #sure(known: Known | undefined): Known | undefined {
@@ -105,26 +104,17 @@ export class TokenDirectory {
 
   #take(stored: Readonly<Record<string, string>>): void {
     const byDigest = new Map<string, Known>();
-    const byUse = new Map<string, Known>();
     let unreadable = 0;
     for (const [name, text] of Object.entries(stored)) {
       const entry = this.#text.read(name, text);
       if (entry === undefined) unreadable += 1;
       const scopes = new Set(entry?.scopes);
-      for (const { number, endsAt = Number.POSITIVE_INFINITY, digest } of entry?.issued ?? []) {
-        const known = { name, number, scopes, endsAt };
-        byDigest.set(digest, known);
-        byUse.set(idOf(known), known);
-      }
+      for (const { endsAt = Number.POSITIVE_INFINITY, digest } of entry?.issued ?? [])
+        byDigest.set(digest, { name, digest, scopes, endsAt });
     }
     this.#byDigest = byDigest;
-    this.#byUse = byUse;
     if (unreadable > 0 && !this.#saidUnreadable)
       this.#ports.log.error("a named token does not verify and opens nothing", { code: "TOKEN_UNREADABLE" });
     this.#saidUnreadable = unreadable > 0;
   }
-}
-
-function idOf({ name, number }: TokenUse): string {
-  return `${name}:${number}`;
 }
