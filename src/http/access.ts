@@ -95,11 +95,14 @@ export class Callers {
     const caller = found === undefined ? { scopes: EVERY_SCOPE } : { scopes: found.scopes, use: found };
     letIn(request.raw);
     callers.set(request, caller);
-    if (found !== undefined) {
-      this.#answering.set(request.raw, found);
-      reply.raw.once("close", () => this.#answering.delete(request.raw));
-    }
+    if (found !== undefined) this.endWith(found, request, reply);
     return caller;
+  }
+
+  /** Cuts the request off when this token is none any more before it is answered. */
+  endWith(use: TokenUse, request: FastifyRequest, reply: FastifyReply): void {
+    this.#answering.set(request.raw, use);
+    reply.raw.once("close", () => this.#answering.delete(request.raw));
   }
 
   /** What is being answered for a token that is none any more, or of which that can't be said, is cut off. */
