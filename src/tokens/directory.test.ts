@@ -118,6 +118,17 @@ test("accepts no named token when it could not read for too long, and says so of
   expect(directory.find(FIRST)).toBeDefined();
 });
 
+test("says of none that it is wrong before it has read which there are", async () => {
+  const { self, directory, put } = setUp();
+  put(entry("billing", [FIRST]));
+  self.away = true;
+  await expect(directory.refresh()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  for (const token of [FIRST, SECOND]) expect(() => directory.find(token)).toThrow("REDIS_UNAVAILABLE");
+  self.away = false;
+  await directory.refresh();
+  expect([directory.find(FIRST)?.name, directory.find(SECOND)]).toEqual(["billing", undefined]);
+});
+
 test("counts the time from when a reading began, not from when its answer came", async () => {
   const { self, directory, put } = setUp();
   put(entry("billing", [FIRST]));

@@ -60,7 +60,8 @@ export class TokenDirectory {
 
   /**
    * `undefined`: this is no token that is good. The way to it is the same for each: one keyed digest, and what an attacker
-   * can't foresee is looked up. Throws REDIS_UNAVAILABLE when it was good and nothing newer could be read.
+   * can't foresee is looked up. Throws REDIS_UNAVAILABLE when it was good and nothing newer could be read, and of each token
+   * before anything was read.
    */
   find(token: string): FoundToken | undefined {
     return this.#sure(this.#byDigest.get(this.#text.digest(token)));
@@ -72,7 +73,9 @@ export class TokenDirectory {
   }
 
   #sure(known: Known | undefined): Known | undefined {
-    if (known === undefined || known.endsAt <= this.#ports.now()) return undefined;
+    // Before the first reading a right one must not be told that it is wrong, nor count as a guess.
+    if (known === undefined && this.#knownSince !== Number.NEGATIVE_INFINITY) return undefined;
+    if (known !== undefined && known.endsAt <= this.#ports.now()) return undefined;
     if (this.#ports.elapsed() - this.#knownSince <= TOKENS_KNOWN_FOR_MS) return known;
     throw new GatewayError("REDIS_UNAVAILABLE", "tokens");
   }
