@@ -74,8 +74,8 @@ export class TokenDirectory {
 
   #sure(known: Known | undefined): Known | undefined {
     // Before the first reading a right one must not be told that it is wrong, nor count as a guess.
-    if (known === undefined && this.#knownSince !== Number.NEGATIVE_INFINITY) return undefined;
-    if (known !== undefined && known.endsAt <= this.#ports.now()) return undefined;
+    const isRead = this.#knownSince !== Number.NEGATIVE_INFINITY;
+    if (isRead && (known === undefined || known.endsAt <= this.#ports.now())) return undefined;
     if (this.#ports.elapsed() - this.#knownSince <= TOKENS_KNOWN_FOR_MS) return known;
     throw new GatewayError("REDIS_UNAVAILABLE", "tokens");
   }
