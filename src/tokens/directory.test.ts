@@ -1,6 +1,6 @@
 /** Which named tokens are good at each moment; a gateway that can't read accepts none after a bounded time. */
 import type { Redis } from "ioredis";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { TOKENS_KNOWN_FOR_MS } from "../model/named-token.ts";
 import { keyspaceOf } from "../platform/keyspace.ts";
 import { TokenDirectory } from "./directory.ts";
@@ -24,10 +24,11 @@ const use = (token: string) => ({ name: "billing", digest: text.digest(token) })
 
 function setUp() {
   const stored: Record<string, string> = {};
-  const self = { changes: 0, away: false, now: 1_000, elapsed: 0, reads: 0, looks: 0, delayMs: 0 };
+  const self = { changes: 0, away: false, now: 1_000, elapsed: 0, reads: 0, looks: 0, delayMs: 0, hangs: false };
   const logged: string[] = [];
   const read = async <T>(value: () => T): Promise<T> => {
     if (self.away) throw new Error("Connection is closed");
+    if (self.hangs) return new Promise<never>(() => undefined);
     self.elapsed += self.delayMs;
     return value();
   };
@@ -127,6 +128,31 @@ test("says of none that it is wrong before it has read which there are", async (
   self.away = false;
   await directory.refresh();
   expect([directory.find(FIRST)?.name, directory.find(SECOND)]).toEqual(["billing", undefined]);
+});
+
+test("has those looked at who wait for an answer when the time is over, also while a reading hangs", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { self, directory, put } = setUp();
+    put(entry("billing", [FIRST]));
+    await directory.refresh();
+    self.hangs = true;
+    self.elapsed = 1;
+    void directory.refresh();
+    let stood: boolean | string = "not asked";
+    directory.onLook(() => {
+      try {
+        stood = directory.stands(use(FIRST));
+      } catch (error) {
+        stood = (error as Error).message;
+      }
+    });
+    self.elapsed = TOKENS_KNOWN_FOR_MS + 1;
+    await vi.advanceTimersByTimeAsync(TOKENS_KNOWN_FOR_MS + 1);
+    expect(stood).toContain("REDIS_UNAVAILABLE");
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("counts the time from when a reading began, not from when its answer came", async () => {

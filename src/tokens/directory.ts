@@ -38,6 +38,7 @@ export class TokenDirectory {
   #knownSince = Number.NEGATIVE_INFINITY;
   #turn: Promise<void> = Promise.resolve();
   readonly #looked: (() => void)[] = [];
+  #over: NodeJS.Timeout | undefined;
   /** Entries that do not verify were said. */
   #saidUnreadable = false;
 
@@ -53,7 +54,7 @@ export class TokenDirectory {
     return this.#byDigest.size;
   }
 
-  /** After each look, whether anything changed, the time of one has come, or Redis does not answer. */
+  /** After each look, whether anything changed, the time of one has come, or Redis does not answer; and when what is known counts no more. */
   onLook(act: () => void): void {
     this.#looked.push(act);
   }
@@ -83,13 +84,7 @@ export class TokenDirectory {
   /** Rejects with REDIS_UNAVAILABLE: then what was known stays, for as long as it counts. */
   refresh(): Promise<void> {
     // One after the other: what was read later is the newer.
-    const turn = this.#turn
-      .catch(() => undefined)
-      .then(() =>
-        this.#refresh().finally(() => {
-          for (const act of this.#looked) act();
-        }),
-      );
+    const turn = this.#turn.catch(() => undefined).then(() => this.#refresh().finally(() => this.#look()));
     this.#turn = turn;
     return turn;
   }
@@ -103,6 +98,14 @@ export class TokenDirectory {
       this.#changes = changes;
     }
     this.#knownSince = begun;
+    // The next reading may wait for a Redis that does not answer for longer than this counts.
+    clearTimeout(this.#over);
+    this.#over = setTimeout(() => this.#look(), begun + TOKENS_KNOWN_FOR_MS + 1 - this.#ports.elapsed());
+    this.#over.unref();
+  }
+
+  #look(): void {
+    for (const act of this.#looked) act();
   }
 
   #take(stored: Readonly<Record<string, string>>): void {
