@@ -114,6 +114,8 @@ export class Callers {
 
   /** Cuts the request off when this token is none any more before it is answered. */
   endWith(use: TokenUse, request: FastifyRequest, reply: FastifyReply): void {
+    // Who has gone meanwhile says so no more.
+    if (reply.raw.destroyed) return;
     this.#answering.set(request.raw, use);
     reply.raw.once("close", () => this.#answering.delete(request.raw));
   }
