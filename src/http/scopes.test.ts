@@ -85,7 +85,8 @@ beforeAll(async () => {
   const own: Record<string, unknown> = {
     tokens: {
       ...NO_TOKENS,
-      find: (token: string) => (token === "named" ? { name: "named", number: 1, scopes: new Set(scopes) } : undefined),
+      find: (token: string) =>
+        token === "named" ? { name: "named", digest: "named", scopes: new Set(scopes) } : undefined,
     },
     lookup: { deviceKey: () => "device", subjectTag: () => "subject", aliasMac: () => "alias" },
     log: { info: () => {}, warn: () => {}, error: () => {} },

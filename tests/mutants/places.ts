@@ -683,4 +683,18 @@ export const PLACES: readonly Place[] = [
     to: "via !== undefined && tokens === undefined",
     tests: ["tests/integration/tokens-command.test.ts"],
   },
+  {
+    breaks: "what is being answered for a session ends with the token of its link",
+    file: "src/http/centre/session.ts",
+    from: "if (session.via !== undefined) callers.endWith",
+    to: "if (session.via === undefined) callers.endWith",
+    tests: ["src/http/centre/session.test.ts"],
+  },
+  {
+    breaks: "a kept answer is repeated to who asked alone",
+    file: "src/http/idempotency.ts",
+    from: 'tokenOf(request)?.name ?? ""',
+    to: 'tokenOf(request)?.name && ""',
+    tests: ["src/http/idempotency.test.ts"],
+  },
 ];
