@@ -64,7 +64,6 @@ const OPENS: Readonly<Record<TokenScope, readonly string[]>> = {
     "GET /v1/policies/{version}",
     "GET /v1/services",
     "GET /v1/services/{name}",
-    "POST /v1/devices/{device}/check",
   ],
 };
 /** One scope alone does not open it: on the page behind a link all of this can be done. */
