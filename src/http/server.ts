@@ -22,6 +22,7 @@ import { type AppBounds, bareApp } from "./bare-app.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
 import { describeRoutes } from "./contract.ts";
+import { frontPage } from "./front-page.ts";
 import { healthRoutes, METRICS_NEED, metricsRoute } from "./health.ts";
 import { honourKeys } from "./idempotency.ts";
 import { Listening } from "./listening.ts";
@@ -112,6 +113,9 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     finish();
   });
   const { centre } = ports;
+  await app.register(async (scope) =>
+    frontPage(scope, { centre: centre !== undefined, metrics: options.metrics !== undefined }),
+  );
   if (centre !== undefined)
     await app.register(async (scope) => {
       // The other half stays free for the account service and health.

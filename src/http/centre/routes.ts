@@ -2,12 +2,13 @@
 import { auditActs } from "../audited.ts";
 import { describeRoutes, type Scope } from "../contract.ts";
 import { refuseOtherMethods } from "../methods.ts";
+import { guardAnswers } from "../page-headers.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { centreApi } from "./api.ts";
 import { CENTRE_PROBLEMS } from "./entered.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
-import { guardAnswers, pageRoutes } from "./page.ts";
+import { pageRoutes } from "./page.ts";
 import { placesRoute } from "./places-route.ts";
 import { readingsRoute } from "./readings-route.ts";
 import { requirePage, requireSession, sessionOf } from "./session.ts";
