@@ -123,13 +123,23 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-const problem = z.strictObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.number().int(),
-  code: z.string(),
-  errors: z.array(z.strictObject({ path: z.string(), code: z.string() })).optional(),
+const fieldError = z.strictObject({
+  path: z
+    .string()
+    .describe(
+      "Where in the request: `body.devices.0`. Of what the contract does not name, `*`, or for a key its place in the object, `#2`.",
+    ),
+  code: z.string().describe("What is wrong there."),
 });
+const problem = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string().describe("Decide by this."),
+    errors: z.array(fieldError.meta({ title: "FieldError" })).optional(),
+  })
+  .meta({ title: "Problem" });
 type Problem = z.infer<typeof problem>;
 export type FieldError = NonNullable<Problem["errors"]>[number];
 

@@ -22,11 +22,13 @@ import { type AppBounds, bareApp } from "./bare-app.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
 import { describeRoutes } from "./contract.ts";
+import { API_INFO, SERVERS, TAGS } from "./description.ts";
 import { frontPage } from "./front-page.ts";
 import { healthRoutes, METRICS_NEED, metricsRoute } from "./health.ts";
 import { honourKeys } from "./idempotency.ts";
 import { Listening } from "./listening.ts";
 import { refuseOtherMethods } from "./methods.ts";
+import { type Description, withNamedSchemas } from "./named-schemas.ts";
 import type { HttpPorts } from "./ports.ts";
 import { COMMON_PROBLEMS } from "./problems.ts";
 import { declareScopes } from "./scopes.ts";
@@ -74,7 +76,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   const door = new Door(options.failedTokensPerMinute, ports);
   const callers = new Callers(options.token, ports.tokens);
   await app.register(async (scope) => {
-    describeRoutes(scope, { problems: ["internal"] });
+    describeRoutes(scope, { problems: ["invalid-request", "internal"] });
     const finish = refuseOtherMethods(scope);
     healthRoutes(scope, ports);
     if (options.metrics !== undefined)
@@ -137,11 +139,9 @@ async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: {
-        title: "Consentry",
-        version: "1",
-        description: "Devices, consent and policies of a telemetry gateway that stores nothing without consent.",
-      },
+      info: API_INFO,
+      servers: SERVERS,
+      tags: TAGS,
       components: {
         securitySchemes: {
           token: {
@@ -161,6 +161,10 @@ async function describeApi(app: FastifyInstance): Promise<void> {
       },
     },
     transform: jsonSchemaTransform,
+    transformObject: (made) =>
+      "openapiObject" in made
+        ? (withNamedSchemas(made.openapiObject as Description) as typeof made.openapiObject)
+        : made.swaggerObject,
   });
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
 }
