@@ -9,6 +9,7 @@ import type { Log } from "../model/log.ts";
 import { redisErrorCode } from "../platform/redis.ts";
 import { writeRefusal } from "../platform/write-refusal.ts";
 import { fieldErrors } from "./field-errors.ts";
+import { UnsupportedCoding } from "./json-body.ts";
 import { PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
 import { ANSWER_HEADERS } from "./wire.ts";
 
@@ -64,6 +65,8 @@ export function answerClientError(
 function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   if (hasZodFastifySchemaValidationErrors(error)) return refuse(reply, "invalid-request", fieldErrors(error, request));
   const code = problemCodeOf(error);
+  // Which codings are taken (RFC 9110, 15.5.16): none.
+  if (code === "unsupported-coding") reply.header("accept-encoding", "identity");
   if (PROBLEMS[code].status >= 500) {
     log.error("request failed", {
       stage: "http",
@@ -83,6 +86,7 @@ function problemCodeOf(error: unknown): ProblemCode {
   if (!(error instanceof Error)) return "internal";
   const known = "code" in error && typeof error.code === "string" ? FASTIFY_CODES[error.code] : undefined;
   if (known !== undefined) return known;
+  if (error instanceof UnsupportedCoding) return "unsupported-coding";
   if (error instanceof SyntaxError) return "invalid-json";
   if ("statusCode" in error && Number(error.statusCode) >= 400 && Number(error.statusCode) < 500)
     return "invalid-request";

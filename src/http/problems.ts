@@ -76,9 +76,11 @@ export const PROBLEMS = {
   "link-expired": { status: 410, title: "The link is too old" },
   "link-used": { status: 410, title: "The link was used before, and each is good once" },
   "revision-differs": { status: 412, title: "The service is not as the request expects it; look at it again" },
+  "precondition-failed": { status: 412, title: "It is in another state than the request asks for" },
   "payload-too-large": { status: 413, title: "The body is larger than allowed" },
   "uri-too-long": { status: 414, title: "The address is longer than allowed" },
   "unsupported-media-type": { status: 415, title: "The body must be application/json" },
+  "unsupported-coding": { status: 415, title: "The body must come as it is, without a Content-Encoding" },
   "expectation-failed": { status: 417, title: "Nothing but 100-continue can be expected" },
   "idempotency-key-reused": { status: 422, title: "This Idempotency-Key came with another request before" },
   "policy-version-unknown": { status: 422, title: "Consent refers to a policy version that was never published" },
@@ -187,4 +189,9 @@ export const COMMON_PROBLEMS = [
   "internal",
 ] as const;
 /** What every route with a body can answer as well. */
-export const BODY_PROBLEMS = ["invalid-json", "payload-too-large", "unsupported-media-type"] as const;
+export const BODY_PROBLEMS = [
+  "invalid-json",
+  "payload-too-large",
+  "unsupported-media-type",
+  "unsupported-coding",
+] as const;

@@ -21,6 +21,7 @@ import { auditActs } from "./audited.ts";
 import { type AppBounds, bareApp } from "./bare-app.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
+import { honourConditions } from "./conditional.ts";
 import { describeRoutes } from "./contract.ts";
 import { API_INFO, SERVERS, TAGS } from "./description.ts";
 import { frontPage } from "./front-page.ts";
@@ -87,6 +88,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   await app.register(async (scope) => {
     requireToken(scope, callers, door);
     honourKeys(scope, ports);
+    honourConditions(scope);
     auditActs(scope, ports, () => "account-service");
     declareScopes(scope, ROUTE_SCOPES);
     describeRoutes(scope, { security: "token", problems: [...COMMON_PROBLEMS, "forbidden"] });
