@@ -7,7 +7,7 @@ export const API_INFO = {
   license: { name: "Apache License 2.0", identifier: "Apache-2.0" },
 };
 
-/** Relative to the address of the description: whoever reads it has it from the gateway itself. */
+/** Relative to the address of the description, which a program reads from the gateway itself. */
 export const SERVERS = [{ url: "/", description: "The gateway that serves this description." }];
 
 export const TAGS = [

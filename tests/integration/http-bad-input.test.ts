@@ -1,4 +1,4 @@
-/** Promise: whatever is sent, the answer is a problem from the table, repeats nothing of it, and the next request works. */
+/** Promise: whatever is sent, the answer is a problem from the table, repeats no value and no key but a mistyped word, and the next request works. */
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
@@ -59,7 +59,6 @@ describe("without the token", () => {
 
 describe("addresses", () => {
   test.each([
-    "/",
     "/v1",
     "/v1/subjects",
     "/v1/subjects/canary",
@@ -165,9 +164,11 @@ describe("bodies", () => {
   });
 
   test.each<[string, unknown, string]>([
-    ["unknown field", { ...CONSENT, canaryField: 1 }, "body"],
-    ["account data", { ...CONSENT, email: "canary@example.org" }, "body"],
-    ["unknown purpose", { ...CONSENT, purposes: { canaryPurpose: ["status"] } }, "body.purposes"],
+    ["a mistyped field", { ...CONSENT, policyVersoin: 1 }, "body.policyVersoin"],
+    ["account data", { ...CONSENT, email: "canary@example.org" }, "body.email"],
+    ["account data as a key", { ...CONSENT, "canary@example.org": 1 }, "body.#7"],
+    ["a mistyped purpose", { ...CONSENT, purposes: { scenes: ["status"] } }, "body.purposes.scenes"],
+    ["an id as a purpose", { ...CONSENT, purposes: { "canary-7": ["status"] } }, "body.purposes.#1"],
     ["unknown category", { ...CONSENT, purposes: { scene: ["canary"] } }, "body.purposes.scene.0"],
     ["no purpose", { ...CONSENT, purposes: {} }, "body.purposes"],
     ["no category", { ...CONSENT, purposes: { scene: [] } }, "body.purposes.scene"],
