@@ -8,11 +8,8 @@ import addFormats from "ajv-formats";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { NO_TOKENS } from "../../tests/fixtures/no-tokens.ts";
+import { LINK, portsWith, SESSION } from "../../tests/fixtures/faulty-ports.ts";
 import { GatewayError } from "../model/errors.ts";
-import type { SubjectTag } from "../model/ids.ts";
-import { Seal } from "../platform/keys/seal.ts";
-import { beginSession, openLink, sealLink } from "./centre/claims.ts";
 import { COOKIE } from "./centre/session.ts";
 import type { HttpPorts } from "./ports.ts";
 import { PROBLEM_TYPE, PROBLEMS, type problemOf } from "./problems.ts";
@@ -40,40 +37,6 @@ const description = z.looseObject({ paths: z.record(z.string(), z.record(z.strin
 
 const TOKEN = "token-of-the-account-service-in-this-test";
 const APPROVER = "token-of-the-approver-in-this-test-00001";
-const KEY = Buffer.alloc(32, 7);
-const links = new Seal(KEY, "privacy centre link");
-const sessions = new Seal(KEY, "privacy centre session");
-
-/** What the gateway hands to the routes, with every part of it at fault. */
-function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
-  const failing = (error: GatewayError) => new Proxy({}, { get: () => () => Promise.reject(error) });
-  const own: Record<string, unknown> = {
-    lookup: { deviceKey: () => "device", subjectTag: () => "subject", aliasMac: () => "alias" },
-    dialects: { has: () => true, get: () => undefined },
-    log: { info: () => {}, warn: () => {}, error: () => {} },
-    audit: { append: () => Promise.reject(logFault), note: async () => {}, list: () => Promise.reject(fault) },
-    centre: {
-      links,
-      sessions,
-      sessionMinutes: 15,
-      sessionMaxMinutes: 60,
-      linkSeconds: 900,
-      properties: [],
-      spentLinks: failing(fault),
-      leftSessions: { leave: () => Promise.reject(fault), has: async () => false },
-      samples: { stop: () => {}, endSession: () => {} },
-    },
-    tokens: NO_TOKENS,
-    services: { registry: failing(fault), directory: failing(fault), coverage: { covers: () => true } },
-    readiness: () => ({ ready: true, reasons: [] }),
-    publishPolicy: () => Promise.reject(fault),
-    check: () => Promise.reject(fault),
-    refusals: { of: () => [] },
-    asyncApi: { asyncapi: "3.0.0" },
-    metrics: { text: () => Promise.reject(fault), httpRefused: () => {} },
-  };
-  return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;
-}
 
 const UNREACHABLE = new GatewayError("REDIS_UNAVAILABLE", "test");
 const CONFLICT = new GatewayError("CONSENT_CONFLICT", "test");
@@ -334,9 +297,3 @@ function requestOf(name: string, { parameters = [], requestBody }: Operation): I
     ...(payload !== undefined && method !== "DELETE" && { payload: JSON.stringify(payload) }),
   };
 }
-
-const HOLDER = { tag: "Zk3vT9qLm2Xc7bNfR1wYsA" as SubjectTag, by: "subject" as const, jurisdiction: [], labels: [] };
-const LINK = sealLink(links, HOLDER, Date.now() + 600_000)?.token ?? "";
-const opened = openLink(links, LINK, Date.now());
-const SESSION =
-  "refused" in opened ? "" : sessions.seal(beginSession(opened, Date.now(), { lastsMs: 600_000, mostMs: 3_600_000 }));

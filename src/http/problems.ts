@@ -1,6 +1,6 @@
 /**
  * Every error the HTTP interface can answer with, in one table, as problem details of RFC 9457.
- * A problem names codes and fields of our own contract; it never repeats what the request said.
+ * A problem names codes and fields of our own contract; of what the request said it repeats a mistyped name at most (`field-errors.ts`).
  */
 import type { FastifyReply } from "fastify";
 import { z } from "zod";

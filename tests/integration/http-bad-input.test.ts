@@ -167,7 +167,7 @@ describe("bodies", () => {
     ["a mistyped field", { ...CONSENT, policyVersoin: 1 }, "body.policyVersoin"],
     ["account data", { ...CONSENT, email: "canary@example.org" }, "body.email"],
     ["account data as a key", { ...CONSENT, "canary@example.org": 1 }, "body.#7"],
-    ["a mistyped purpose", { ...CONSENT, purposes: { scenes: ["status"] } }, "body.purposes.scenes"],
+    ["unknown purpose", { ...CONSENT, purposes: { scenes: ["status"] } }, "body.purposes.scenes"],
     ["an id as a purpose", { ...CONSENT, purposes: { "canary-7": ["status"] } }, "body.purposes.#1"],
     ["unknown category", { ...CONSENT, purposes: { scene: ["canary"] } }, "body.purposes.scene.0"],
     ["no purpose", { ...CONSENT, purposes: {} }, "body.purposes"],
