@@ -132,9 +132,18 @@ export function demoText(result: DemoResult, log: SentLog): string {
       .slice(0, 8)
       .map(({ canaryKind, form, where, count: found }) => `  LEAK: ${found} × ${canaryKind} (${form}) in ${where}`),
     demoPassed(result) ? "Everything adds up, and nothing leaked." : "The demo FAILED.",
+    ...(demoPassed(result) ? ["", ...WHAT_NEXT] : []),
   ];
   return lines.join("\n");
 }
+
+/** For a person who has just seen it work. */
+const WHAT_NEXT: readonly string[] = [
+  "What to try next:",
+  "  npm start          a gateway of your own that stays; README.md connects a first device to it in six lines",
+  "  npm run centre     the page on which people see and change what is done with their data",
+  "  docs/devices.md    a plug or a hub that you have: Tasmota, Zigbee2MQTT, Shelly, ESPHome and others",
+];
 
 function booksSum(books: GatewayBooks): string {
   const { stored, forwardedOnly, deadLettered, inFlight } = books;

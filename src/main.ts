@@ -1,6 +1,7 @@
 /**
  * The process: reads flags and configuration, starts the gateway, waits for a signal, stops it, and exits with 0
- * (stopped on request), 1 (fault) or 2 (wrong usage or configuration).
+ * (stopped on request), 1 (fault) or 2 (wrong usage or configuration). On a terminal the log is in words, and ends its start
+ * with the addresses; everywhere else it is JSON.
  */
 import "./platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
@@ -10,10 +11,12 @@ import { createGateway } from "./gateway.ts";
 import { exitCodeOf, GatewayError } from "./model/errors.ts";
 import type { Log } from "./model/log.ts";
 import { createLog } from "./observe/logger.ts";
+import { readableLines } from "./observe/readable-log.ts";
 import { keysAreMissing, readKeys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { refuseNewKeys } from "./rights/backup/installation.ts";
+import { addressLines, hearListeners } from "./wiring/addresses.ts";
 
 const USAGE = `Usage: consentry [--config <file.yaml>]
 
@@ -31,7 +34,13 @@ async function main(): Promise<number> {
   const config = loadConfig({ file: values.config, env: process.env });
   const { dir, create } = config.keys;
   if (create && keysAreMissing(dir)) await refuseToOrphan(config);
-  return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }));
+  const print = (text: string): void => void process.stdout.write(text);
+  const isTerminal = process.stdout.isTTY === true;
+  const written = createLog(config.observe.logLevel, isTerminal ? readableLines(print) : undefined);
+  const { log, listeners } = hearListeners(written);
+  return await run(log, config, readKeys(dir, { create }), () => {
+    if (isTerminal) print(`\n${addressLines(config, listeners).join("\n")}\n\nCtrl-C stops it.\n`);
+  });
 }
 
 /** New keys cannot find the records of an existing installation: only an empty Redis may get them. */
@@ -47,7 +56,7 @@ async function refuseToOrphan({ redis: { url, keyPrefix, commandTimeoutMs } }: C
   }
 }
 
-async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>): Promise<number> {
+async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>, ready: () => void): Promise<number> {
   const stopping = new AbortController();
   let exitCode = 0;
   const ended = new Promise<void>((resolve) => {
@@ -77,6 +86,7 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
     throw error;
   }
   log.info("ready", { durability: gateway.durability ?? "none" });
+  ready();
   await ended;
   await gateway.stop();
   log.info("stopped");

@@ -50,7 +50,8 @@ export function describeRoutes(scope: Scope, { security, problems }: Shared): vo
     const ofBody = schema.body === undefined && method !== "POST" ? [] : BODY_PROBLEMS;
     route.schema = {
       ...schema,
-      ...(security && { security: (needs ?? [[]]).map((scopes) => ({ [security]: scopes })) }),
+      // An empty list says that nothing is needed, where none would leave it open.
+      security: security ? (needs ?? [[]]).map((scopes) => ({ [security]: scopes })) : (schema.security ?? []),
       ...(needs && { description: `${description} ${inWords(needs)}` }),
       response: {
         ...(schema.response ?? {}),

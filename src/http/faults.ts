@@ -2,14 +2,15 @@
  * From a thrown error to a problem. The one place where an error of Fastify, zod, Redis or the gateway is read; its message,
  * which may hold parts of the request, is not passed on.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import { z } from "zod";
 import { type ErrorCode, GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
 import { redisErrorCode } from "../platform/redis.ts";
 import { writeRefusal } from "../platform/write-refusal.ts";
-import { type FieldError, PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
+import { fieldErrors } from "./field-errors.ts";
+import { UnsupportedCoding } from "./json-body.ts";
+import { PROBLEM_TYPE, PROBLEMS, type ProblemCode, problemOf, refuse } from "./problems.ts";
 import { ANSWER_HEADERS } from "./wire.ts";
 
 const FASTIFY_CODES: Readonly<Record<string, ProblemCode>> = {
@@ -29,7 +30,6 @@ const GATEWAY_CODES: Partial<Record<ErrorCode, ProblemCode>> = {
   SINK_UNAVAILABLE: "store-unavailable",
   SINK_DENIED: "store-unreadable",
 };
-const MAX_FIELD_ERRORS = 16;
 
 /** Answers every fault of a route with a problem; only what an operator must know is logged, as a code. */
 export function answerFaults(app: FastifyInstance, log: Log): void {
@@ -63,9 +63,10 @@ export function answerClientError(
 }
 
 function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-  if (hasZodFastifySchemaValidationErrors(error))
-    return refuse(reply, "invalid-request", fieldErrors(error, request.routeOptions.schema ?? {}));
+  if (hasZodFastifySchemaValidationErrors(error)) return refuse(reply, "invalid-request", fieldErrors(error, request));
   const code = problemCodeOf(error);
+  // Which codings are taken (RFC 9110, 15.5.16): none.
+  if (code === "unsupported-coding") reply.header("accept-encoding", "identity");
   if (PROBLEMS[code].status >= 500) {
     log.error("request failed", {
       stage: "http",
@@ -85,34 +86,11 @@ function problemCodeOf(error: unknown): ProblemCode {
   if (!(error instanceof Error)) return "internal";
   const known = "code" in error && typeof error.code === "string" ? FASTIFY_CODES[error.code] : undefined;
   if (known !== undefined) return known;
+  if (error instanceof UnsupportedCoding) return "unsupported-coding";
   if (error instanceof SyntaxError) return "invalid-json";
   if ("statusCode" in error && Number(error.statusCode) >= 400 && Number(error.statusCode) < 500)
     return "invalid-request";
   const refusal = writeRefusal(error);
   if (refusal !== undefined && refusal !== "ERR") return "not-writable";
   return redisErrorCode(error) === "UNKNOWN" ? "internal" : "unavailable";
-}
-
-function fieldErrors(
-  error: { validation: readonly { instancePath: string; keyword: string }[]; validationContext?: string },
-  { body, params, querystring, headers }: FastifySchema,
-): FieldError[] {
-  const fields = new Set<string>();
-  for (const part of [body, params, querystring, headers])
-    if (part instanceof z.ZodType) collectNames(z.toJSONSchema(part, { io: "input", unrepresentable: "any" }), fields);
-  return error.validation.slice(0, MAX_FIELD_ERRORS).map(({ instancePath, keyword }) => {
-    const path = instancePath.split("/").filter((segment) => segment !== "");
-    // A name that is not in our contract came with the request and could be anything.
-    const shown = path.map((segment) => (fields.has(segment) || /^\d{1,4}$/.test(segment) ? segment : "*"));
-    return { path: [error.validationContext ?? "request", ...shown].join("."), code: keyword };
-  });
-}
-
-function collectNames(schema: unknown, into: Set<string>): void {
-  if (typeof schema !== "object" || schema === null) return;
-  for (const [keyword, value] of Object.entries(schema)) {
-    if (keyword === "properties") for (const name of Object.keys(value)) into.add(name);
-    if (keyword === "propertyNames") for (const name of value.enum ?? []) into.add(String(name));
-    collectNames(value, into);
-  }
 }

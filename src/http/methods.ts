@@ -1,4 +1,4 @@
-/** A known address with another method is answered 405 with `Allow` (RFC 9110, 15.5.6). */
+/** A known address with another method is answered 405 with `Allow` (RFC 9110, 15.5.6), and OPTIONS with `Allow` alone. */
 import type { FastifyInstance, HTTPMethods } from "fastify";
 import { refuse } from "./problems.ts";
 
@@ -17,11 +17,19 @@ export function refuseOtherMethods(scope: FastifyInstance): () => void {
       const allowed = [...methods].sort().join(", ");
       scope.route({
         url,
-        method: METHODS.filter((method) => !methods.has(method)),
+        method: METHODS.filter((method) => method !== "OPTIONS" && !methods.has(method)),
         schema: { hide: true },
         // Before the body: what it holds does not matter to this answer.
         onRequest: async (_request, reply) => refuse(reply.header("allow", allowed), "method-not-allowed"),
         handler: async (_request, reply) => refuse(reply, "method-not-allowed"),
+      });
+      // No `Access-Control-` field: no page of another origin may ask for anything here.
+      scope.route({
+        url,
+        method: "OPTIONS",
+        schema: { hide: true },
+        config: { audit: "keeps nothing" },
+        handler: async (_request, reply) => reply.code(204).header("allow", `${allowed}, OPTIONS`).send(),
       });
     }
   };

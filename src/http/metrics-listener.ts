@@ -38,7 +38,7 @@ export function metricsListener(options: MetricsListenerOptions, ports: MetricsL
       const bounds = { bodyLimitBytes: BODY_LIMIT_BYTES, maxConnections, maxConnectionsPerAddress: maxConnections };
       const app = bareApp(bounds, ports.log);
       await app.register(async (scope) => {
-        describeRoutes(scope, { problems: ["internal"] });
+        describeRoutes(scope, { problems: ["invalid-request", "internal"] });
         const finish = refuseOtherMethods(scope);
         healthRoutes(scope, ports);
         const callers = new Callers(httpToken, ports.tokens);

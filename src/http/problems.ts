@@ -1,6 +1,6 @@
 /**
  * Every error the HTTP interface can answer with, in one table, as problem details of RFC 9457.
- * A problem names codes and fields of our own contract; it never repeats what the request said.
+ * A problem names codes and fields of our own contract; of what the request said it repeats a mistyped name at most (`field-errors.ts`).
  */
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
@@ -76,9 +76,11 @@ export const PROBLEMS = {
   "link-expired": { status: 410, title: "The link is too old" },
   "link-used": { status: 410, title: "The link was used before, and each is good once" },
   "revision-differs": { status: 412, title: "The service is not as the request expects it; look at it again" },
+  "precondition-failed": { status: 412, title: "It is in another state than the request asks for" },
   "payload-too-large": { status: 413, title: "The body is larger than allowed" },
   "uri-too-long": { status: 414, title: "The address is longer than allowed" },
   "unsupported-media-type": { status: 415, title: "The body must be application/json" },
+  "unsupported-coding": { status: 415, title: "The body must come as it is, without a Content-Encoding" },
   "expectation-failed": { status: 417, title: "Nothing but 100-continue can be expected" },
   "idempotency-key-reused": { status: 422, title: "This Idempotency-Key came with another request before" },
   "policy-version-unknown": { status: 422, title: "Consent refers to a policy version that was never published" },
@@ -123,13 +125,23 @@ export type ProblemCode = keyof typeof PROBLEMS;
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-const problem = z.strictObject({
-  type: z.string(),
-  title: z.string(),
-  status: z.number().int(),
-  code: z.string(),
-  errors: z.array(z.strictObject({ path: z.string(), code: z.string() })).optional(),
+const fieldError = z.strictObject({
+  path: z
+    .string()
+    .describe(
+      "Where in the request: `body.devices.0`. Of what the contract does not name, `*`, or for a key its place in the object, `#2`.",
+    ),
+  code: z.string().describe("What is wrong there."),
 });
+const problem = z
+  .strictObject({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.string().describe("Decide by this."),
+    errors: z.array(fieldError.meta({ title: "FieldError" })).optional(),
+  })
+  .meta({ title: "Problem" });
 type Problem = z.infer<typeof problem>;
 export type FieldError = NonNullable<Problem["errors"]>[number];
 
@@ -177,4 +189,9 @@ export const COMMON_PROBLEMS = [
   "internal",
 ] as const;
 /** What every route with a body can answer as well. */
-export const BODY_PROBLEMS = ["invalid-json", "payload-too-large", "unsupported-media-type"] as const;
+export const BODY_PROBLEMS = [
+  "invalid-json",
+  "payload-too-large",
+  "unsupported-media-type",
+  "unsupported-coding",
+] as const;

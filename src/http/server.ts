@@ -21,11 +21,15 @@ import { auditActs } from "./audited.ts";
 import { type AppBounds, bareApp } from "./bare-app.ts";
 import { centreRoutes } from "./centre/routes.ts";
 import { COOKIE, TLS_COOKIE } from "./centre/session.ts";
+import { honourConditions } from "./conditional.ts";
 import { describeRoutes } from "./contract.ts";
+import { API_INFO, SERVERS, TAGS } from "./description.ts";
+import { frontPage } from "./front-page.ts";
 import { healthRoutes, METRICS_NEED, metricsRoute } from "./health.ts";
 import { honourKeys } from "./idempotency.ts";
 import { Listening } from "./listening.ts";
 import { refuseOtherMethods } from "./methods.ts";
+import { type Description, withNamedSchemas } from "./named-schemas.ts";
 import type { HttpPorts } from "./ports.ts";
 import { COMMON_PROBLEMS } from "./problems.ts";
 import { declareScopes } from "./scopes.ts";
@@ -73,7 +77,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   const door = new Door(options.failedTokensPerMinute, ports);
   const callers = new Callers(options.token, ports.tokens);
   await app.register(async (scope) => {
-    describeRoutes(scope, { problems: ["internal"] });
+    describeRoutes(scope, { problems: ["invalid-request", "internal"] });
     const finish = refuseOtherMethods(scope);
     healthRoutes(scope, ports);
     if (options.metrics !== undefined)
@@ -84,6 +88,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   await app.register(async (scope) => {
     requireToken(scope, callers, door);
     honourKeys(scope, ports);
+    honourConditions(scope);
     auditActs(scope, ports, () => "account-service");
     declareScopes(scope, ROUTE_SCOPES);
     describeRoutes(scope, { security: "token", problems: [...COMMON_PROBLEMS, "forbidden"] });
@@ -112,6 +117,9 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     finish();
   });
   const { centre } = ports;
+  await app.register(async (scope) =>
+    frontPage(scope, { centre: centre !== undefined, metrics: options.metrics !== undefined }),
+  );
   if (centre !== undefined)
     await app.register(async (scope) => {
       // The other half stays free for the account service and health.
@@ -133,11 +141,9 @@ async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: {
-        title: "Consentry",
-        version: "1",
-        description: "Devices, consent and policies of a telemetry gateway that stores nothing without consent.",
-      },
+      info: API_INFO,
+      servers: SERVERS,
+      tags: TAGS,
       components: {
         securitySchemes: {
           token: {
@@ -157,6 +163,10 @@ async function describeApi(app: FastifyInstance): Promise<void> {
       },
     },
     transform: jsonSchemaTransform,
+    transformObject: (made) =>
+      "openapiObject" in made
+        ? (withNamedSchemas(made.openapiObject as Description) as typeof made.openapiObject)
+        : made.swaggerObject,
   });
   await app.register(swaggerUi, { routePrefix: "/docs", staticCSP: true });
 }

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -121,6 +121,22 @@ describe("private Redis", () => {
     expect(existsSync(join(dir, "redis.pid"))).toBe(false);
     const second = await redis();
     expect(await command(second, "GET kept")).toBe("$2\r\n42\r\n");
+  });
+
+  it("has the port of the run before, and another one where that is taken", async () => {
+    const first = await redis();
+    await first.stop();
+    const second = await redis();
+    expect(second.port).toBe(first.port);
+    expect(readFileSync(join(dir, "redis.url"), "utf8")).toBe(`${second.url}\n`);
+    await second.stop();
+    const stranger = createServer().listen(second.port, "127.0.0.1");
+    await once(stranger, "listening");
+    const third = await redis();
+    stranger.close();
+    expect(third.port).not.toBe(second.port);
+    expect(await command(third, "PING")).toBe("+PONG\r\n");
+    expect(readFileSync(join(dir, "redis.url"), "utf8")).toBe(`${third.url}\n`);
   });
 
   it("takes a given port and extra arguments", async () => {

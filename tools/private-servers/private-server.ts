@@ -6,7 +6,7 @@
  *  - whatever slipped through is found by the pid file in the folder and stopped by the next start there.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -21,7 +21,7 @@ export interface PrivateServer {
   readonly port: number;
   /** Of the running process; of the last one while it is down. */
   readonly pid: number;
-  /** Absolute. Holds data, configuration, `<name>.log` and `<name>.pid`. */
+  /** Absolute. Holds data, configuration, `<name>.log`, `<name>.pid`, and in `<name>.url` where it answers, or did last. */
   readonly dir: string;
   readonly running: boolean;
   /** Sends the signal and resolves when the process is gone. Nothing to do while it is down. */
@@ -57,12 +57,14 @@ export async function launch(
   const dir = resolve(options.dir);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await stopLeftover(identity(recipe, dir), options.say);
+  const address = join(dir, `${recipe.name}.url`);
   // Between choosing a free port and binding it another process may take it: choose again.
   for (let attempt = 1; ; attempt++) {
-    const port = options.port ?? (await freePort());
+    const port = options.port ?? (attempt === 1 ? await freePort(earlierPort(address)) : await freePort());
     const server = new OwnServer(recipe, dir, port);
     try {
       await server.start();
+      writeFileSync(address, `${server.url}\n`, { mode: 0o600 });
       options.say(`private ${recipe.name} on ${recipe.url(port)}, data in ${dir}`);
       return server;
     } catch (fault) {
@@ -176,13 +178,23 @@ function tiedToThisProcess(command: readonly [string, ...string[]]): readonly [s
   return setpriv === undefined ? command : [setpriv, "--pdeathsig", "TERM", "--", ...command];
 }
 
-/** An unused port on loopback, chosen by the operating system. */
-async function freePort(): Promise<number> {
+/** That of the last run on this folder, so that commands and bookmarks stay good; 0 when there was none. */
+function earlierPort(file: string): number {
+  try {
+    return Number(new URL(readFileSync(file, "utf8").trim()).port);
+  } catch {
+    return 0;
+  }
+}
+
+/** An unused port on loopback: the wanted one when no one has it, else one chosen by the operating system. */
+async function freePort(wanted = 0): Promise<number> {
   const probe = createServer();
-  await new Promise<void>((done, fail) => {
-    probe.once("error", fail);
-    probe.listen(0, "127.0.0.1", done);
+  const isTaken = await new Promise<boolean>((done, fail) => {
+    probe.once("error", (error) => (wanted === 0 ? fail(error) : done(true)));
+    probe.listen(wanted, "127.0.0.1", () => done(false));
   });
+  if (isTaken) return await freePort();
   const address = probe.address();
   await new Promise((done) => probe.close(done));
   if (address === null || typeof address === "string") throw new PrivateServerError("SERVICE_FAILED", "no free port");

@@ -20,7 +20,7 @@ export interface ServerOptions {
   /** Created when missing; holds data, configuration and log. Data from an earlier run is kept. */
   readonly dir: string;
   readonly say: Say;
-  /** Left out: the operating system chooses a free one. */
+  /** Left out: the port of the last run in `dir`, or, when another has it or there was none, any free one. */
   readonly port?: number | undefined;
 }
 

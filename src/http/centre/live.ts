@@ -2,10 +2,10 @@
 import { z } from "zod";
 import type { WatchEnd } from "../../model/centre.ts";
 import type { Scope } from "../contract.ts";
+import { PAGE_HEADERS } from "../page-headers.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { enterOpen, stillOpens } from "./entered.ts";
-import { PAGE_HEADERS } from "./page.ts";
 import { devicesEver } from "./record.ts";
 
 const KEEP_ALIVE_MS = 15_000;

@@ -35,27 +35,6 @@ const FILES: Readonly<Record<string, string>> = {
   "words.js": SCRIPT,
 };
 
-/** For everything below `/centre`, files and answers alike. */
-export const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "cross-origin-embedder-policy": "require-corp",
-  "permissions-policy": "camera=(), geolocation=(), microphone=()",
-};
-
-export function guardAnswers(scope: FastifyInstance): void {
-  scope.addHook("onSend", async (_request, reply, payload) => {
-    reply.headers(PAGE_HEADERS);
-    if (!reply.hasHeader("cache-control")) reply.header("cache-control", "no-store");
-    return payload;
-  });
-}
-
 /** Throws when a file of the page is missing: an installation without it is not whole. */
 export function pageRoutes(scope: FastifyInstance): void {
   for (const [name, type] of Object.entries(FILES)) {

@@ -129,12 +129,13 @@ export function policyRoutes(scope: Scope, ports: HttpPorts): void {
   scope.get(
     "/v1/policies/:version",
     {
-      config: { problems: ["unknown-policy"] },
+      config: { problems: ["unknown-policy", "precondition-failed"] },
       schema: {
         operationId: "getPolicy",
         tags: ["policies"],
         summary: "One policy version, byte for byte",
-        description: "Exactly the bytes that were published; the ETag is their SHA-256 in base64url.",
+        description:
+          "Exactly the bytes that were published; the ETag is their SHA-256 in base64url. With `If-None-Match` it is not sent again (304).",
         params: policyPath,
         response: {
           200: document,

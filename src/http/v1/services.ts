@@ -41,7 +41,7 @@ export function serviceRoutes(scope: Scope, ports: HttpPorts): void {
   scope.get(
     "/v1/services/:name",
     {
-      config: { problems: ["unknown-service"] },
+      config: { problems: ["unknown-service", "precondition-failed"] },
       schema: {
         operationId: "getService",
         tags: ["services"],
