@@ -7,7 +7,7 @@ import { SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 
 export const RACING: Overrides = {
   placeStepMs: 300,
-  network: { stepMs: 100, roundMs: 500 },
+  network: SHORT_STEPS.network,
   placeSubjects: 1,
   steps: { ...SHORT_STEPS.steps, weatherMs: 1_000 },
 };

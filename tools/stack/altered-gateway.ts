@@ -14,7 +14,7 @@ import { type Keys, readKeys } from "../../src/platform/keys/files.ts";
 export const SHORT_STEPS = {
   placeStepMs: 1_000,
   digestMs: 1_000,
-  network: { stepMs: 250, roundMs: 1_000 },
+  network: { stepMs: 100, roundMs: 500 },
   steps: { cellActivityMs: 3_000, weatherMs: 3_000 },
 } as const satisfies Overrides;
 
