@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 import { startGateway } from "../../tools/stack/gateway-process.ts";
+import { SHORT_STEPS } from "../../tools/stack/step-lengths.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
