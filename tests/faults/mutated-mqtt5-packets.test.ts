@@ -1,5 +1,5 @@
 /**
- * Ten thousand packets of MQTT 5 with something wrong in them: each is answered as the standard allows or ends its
+ * Twenty thousand packets of MQTT 5 with something wrong in them: each is answered as the standard allows or ends its
  * connection, nothing of it is kept, and neighbours are served all the while.
  */
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,17 +12,13 @@ import { Mutations } from "../fixtures/mqtt5/mutations.ts";
 import { connect5, PINGREQ, publish5 } from "../fixtures/mqtt5/packets.ts";
 import { Peer5 } from "../fixtures/mqtt5/peer.ts";
 
-/**
- * Twice as many met 500 pairs of a change and the answers to it, these 380 of them: new ones are ever rarer, and nearly all of them
- * answers that had come before, together with another one.
- */
-const COUNT = 10_000;
-const WARM_UP = 1_000;
+const COUNT = 20_000;
+const WARM_UP = 2_000;
 const AT_A_TIME = 24;
 const REST_MS = 5;
 const SEED = 20_000;
-/** Of ten thousand: less than a pointer and a number each. */
-const MAY_GROW_BYTES = 1_000_000;
+/** Of twenty thousand: less than a pointer and a number each. */
+const MAY_GROW_BYTES = 2_000_000;
 
 let ingress: IngressFixture;
 beforeEach(async () => {
@@ -68,7 +64,7 @@ async function attack(mutations: Mutations, id: string, count: number): Promise<
   peer?.end();
 }
 
-/** Without looking at a clock: ten thousand waits of some milliseconds would be minutes. */
+/** Without looking at a clock: twenty thousand waits of some milliseconds would be minutes. */
 async function answered(peer: Peer5, isAnswered: () => boolean): Promise<void> {
   const isDone = (): boolean => peer.closed || peer.fault !== undefined || isAnswered();
   while (!isDone()) {
@@ -127,7 +123,7 @@ test("are answered or end their connection, leave nothing, and disturb no one", 
   await attacks(SEED + 1, COUNT);
   const after = kept();
   over = true;
-  for (const taken of await Promise.all(neighbours)) expect(taken).toBeGreaterThan(100);
+  for (const taken of await Promise.all(neighbours)) expect(taken).toBeGreaterThan(200);
   expect(faults).toEqual([]);
   expect(after - before).toBeLessThan(MAY_GROW_BYTES);
   expect(ingress.events.filter((event) => event.startsWith("failed:"))).toEqual([]);
@@ -144,7 +140,7 @@ test("are answered or end their connection, leave nothing, and disturb no one", 
     "DISCONNECT 0x94",
     "DISCONNECT 0x95",
   ]) {
-    expect(answers.get(answer) ?? 0, answer).toBeGreaterThan(10);
+    expect(answers.get(answer) ?? 0, answer).toBeGreaterThan(20);
   }
 }, 300_000);
 
