@@ -6,8 +6,8 @@
 import "../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command } from "commander";
-import { SHORT_STEPS } from "../tools/stack/altered-gateway.ts";
 import { Stack } from "../tools/stack/stack.ts";
+import { SHORT_STEPS } from "../tools/stack/step-lengths.ts";
 import { type DemoResult, demoJson, demoPassed, demoText, USUAL_RUN } from "./demo-report.ts";
 import { leakScan } from "./leak-scan.ts";
 import { publishHomes } from "./loops/homes-policy.ts";

@@ -3,11 +3,11 @@
  * in steps of a fraction of a second. The fence of the place writer, and of what network services hear, is raced all the harder.
  */
 import type { Overrides } from "../../src/gateway.ts";
-import { SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
+import { SHORT_STEPS } from "../../tools/stack/step-lengths.ts";
 
 export const RACING: Overrides = {
   placeStepMs: 300,
-  network: { stepMs: 100, roundMs: 500 },
+  network: SHORT_STEPS.network,
   placeSubjects: 1,
   steps: { ...SHORT_STEPS.steps, weatherMs: 1_000 },
 };

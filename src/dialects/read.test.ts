@@ -204,7 +204,7 @@ describe("dialects that come with the gateway", () => {
             }
           },
         ),
-        { numRuns: 20_000 },
+        { numRuns: 5_000 },
       );
     },
   );

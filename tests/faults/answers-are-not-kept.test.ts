@@ -5,7 +5,8 @@
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { type Answer, APPROVERS, httpApi, TOKEN } from "../integration/http-fixture.ts";
+import { APPROVERS } from "../fixtures/approvers.ts";
+import { type Answer, httpApi, TOKEN } from "../integration/http-fixture.ts";
 
 const api = httpApi();
 const { call } = api;

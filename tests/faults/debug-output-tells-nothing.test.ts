@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { leakScan } from "../../simulators/leak-scan.ts";
+import { builtProgram } from "../../tools/stack/built-program.ts";
 import { Canaries } from "../fixtures/canaries.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
@@ -76,11 +77,11 @@ test("an open inspector is told of; where nothing is asked for, nothing is said"
 });
 
 /** How the program ends that only tells how it is used. */
-function usage(
+async function usage(
   options: readonly string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number; stderr: string }> {
-  const args = [...options, "--import", "tsx", "src/main.ts", "--help"];
+  const args = [...options, await builtProgram("src/main.ts"), "--help"];
   return new Promise((resolve) => {
     execFile(process.execPath, args, { env: { ...process.env, ...env } }, (error, _stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stderr }),

@@ -13,9 +13,10 @@ import { connectHeldRedis } from "../../src/platform/redis.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { createProof } from "../../src/wiring/proof.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { tokenOf } from "../fixtures/token.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 import { Installation } from "../integration/backup-fixture.ts";
 import { device, lookup, subject } from "../integration/consent-fixture.ts";
 
@@ -24,7 +25,7 @@ let server: PrivateServer;
 let here: Installation;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "consentry-start-"));
-  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+  server = await startUnsyncedRedis(join(root, "redis"));
 });
 afterAll(async () => {
   await server?.stop();

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { Backlog } from "../../src/queue/backlog.ts";
 import { halfOf, JobIds } from "../../src/queue/job.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 const keyspace = keyspaceOf("consentry");
 const list = `${keyspace.queuePrefix}:${keyspace.queueName}:wait`;
@@ -19,7 +20,7 @@ let redis: Redis;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "consentry-backlog-"));
-  server = await startRedis({ dir, say: () => undefined });
+  server = await startUnsyncedRedis(dir);
   redis = new Redis(server.url);
 });
 

@@ -25,9 +25,10 @@ import { Backup, type BackupResult } from "../../src/rights/backup/backup.ts";
 import { journalKey } from "../../src/rights/journal/format.ts";
 import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { tokenOf } from "../fixtures/token.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
 
 class Place {
@@ -177,7 +178,7 @@ export function eachOnItsOwn(opened: (here: Installation) => void | Promise<void
   let here: Installation | undefined;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "consentry-installation-"));
-    server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+    server = await startUnsyncedRedis(join(root, "redis"));
   });
   afterAll(async () => {
     await server?.stop();

@@ -23,7 +23,8 @@ import { KeyArchives } from "../../src/rights/backup/key-archives.ts";
 import { rewrapAll } from "../../src/rights/backup/rewrap.ts";
 import { BackupSchedule } from "../../src/rights/backup/schedule.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 import { Installation } from "./backup-fixture.ts";
 import { CONSENT, device, lookup, shippedPolicy, subject } from "./consent-fixture.ts";
 
@@ -31,7 +32,7 @@ let root: string;
 let server: PrivateServer;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "consentry-backup-"));
-  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+  server = await startUnsyncedRedis(join(root, "redis"));
 });
 afterAll(async () => {
   await server?.stop();

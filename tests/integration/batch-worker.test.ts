@@ -10,10 +10,11 @@ import { execa } from "execa";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { WorkerOptions } from "../../src/queue/worker.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { builtProgram } from "../../tools/stack/built-program.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Handle, keyspace, type QueueGateway, queueGateway } from "../fixtures/queue-gateway.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 const QUEUE = `${keyspace.queuePrefix}:${keyspace.queueName}`;
 const queueKey = randomBytes(32);
@@ -25,7 +26,7 @@ let gateways: QueueGateway[] = [];
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "consentry-worker-"));
-  server = await startRedis({ dir, say: () => undefined });
+  server = await startUnsyncedRedis(dir);
   redis = new Redis(server.url);
   redis.on("error", () => undefined);
 });

@@ -17,8 +17,9 @@ import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model
 import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 export const shippedPolicy = await readFile(new URL("../../config/policies/1.json", import.meta.url));
 export const lookup = new Lookup(Buffer.alloc(32, 3));
@@ -96,7 +97,7 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "consent-"));
-    server = await startRedis({ dir, say: () => {} });
+    server = await startUnsyncedRedis(dir);
   });
   beforeEach(async () => {
     store = await open(keyspaceOf(`t-${randomUUID().slice(0, 8)}`));

@@ -69,7 +69,7 @@ export function erasuresOn(
     records,
     turns,
     {
-      ledger: new SubjectErasure(store.redis, store.keyspace, { now: Date.now }),
+      ledger: new SubjectErasure(store.redis, store.keyspace, { now: ports.now ?? Date.now }),
       leases: store.leases,
       backlog: { batches: async () => [] },
       keyring,

@@ -35,7 +35,7 @@ async function systemWith(config: ConfigTree): Promise<TestSystem> {
   const wanted = JSON.stringify(config);
   if (system === undefined || running !== wanted) {
     await system?.stop();
-    system = await startSystem(config, { placeStepMs: 500 });
+    system = await startSystem(config, { placeStepMs: 250 });
     running = wanted;
   }
   for (const measurement of MEASUREMENTS) {
@@ -96,8 +96,7 @@ test.each(names)("%s", async (name) => {
   const place = published.map(({ payload }) => placeIn(payload)).findLast((one) => one !== undefined);
   if (place !== undefined) await current.neighbours(place, 4);
   await current.settled();
-  await current.placesWritten();
-  await current.networkTold();
+  await Promise.all([current.placesWritten(), current.networkTold()]);
   const stored: Json = {};
   for (const measurement of MEASUREMENTS) stored[measurement] = (await current.rows(measurement)).map(comparable);
   if (place !== undefined) stored.device_location = withoutNeighbours(stored.device_location as Json[], 4);

@@ -23,6 +23,7 @@ import { Vocabulary } from "../../src/vocabulary/vocabulary.ts";
 import { createCentre } from "../../src/wiring/centre.ts";
 import { shippedDialects } from "../../src/wiring/dialects.ts";
 import { createExports } from "../../src/wiring/exports.ts";
+import { APPROVERS } from "../fixtures/approvers.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
 import { fileService, registryOn } from "../fixtures/services.ts";
 import { consentStore, lookup, type Store } from "./consent-fixture.ts";
@@ -31,10 +32,6 @@ import { sinkFor } from "./influx-fixture.ts";
 
 const TOKEN_KEY = Buffer.alloc(32, 17);
 export const AUDIT_KEY = Buffer.alloc(32, 5);
-export const APPROVERS = [
-  { name: "legal", token: "approver-token-of-the-test-suite-legal-01" },
-  { name: "privacy", token: "approver-token-of-the-test-suite-privacy-2" },
-];
 export const TOKEN = "api-token-of-the-test-suite-0123456789";
 
 export interface Answer {
@@ -69,6 +66,11 @@ export interface Api {
   /** Named tokens; the API knows a change once `directory` was refreshed. */
   tokens(): { readonly directory: TokenDirectory; readonly registry: TokenRegistry };
 }
+
+/** Made once: what they are made of is the same for every test, and dear. */
+const VOCABULARY = new Vocabulary();
+const DIALECTS = shippedDialects(VOCABULARY);
+const ROWS_AWAY = sinkFor("http://127.0.0.1:1").sink.reading;
 
 const CENTRE = { enabled: true, linkSeconds: 600, sessionMinutes: 15, sessionMaxMinutes: 60, publicUrl: "" };
 
@@ -167,7 +169,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         credentials,
         hubs,
         deviceConnections,
-        dialects: shippedDialects(new Vocabulary()),
+        dialects: DIALECTS,
         ledger,
         policies,
         services: {
@@ -208,7 +210,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
               keys: { token: Buffer.alloc(32, 13) },
               redis,
               keyspace,
-              vocabulary: new Vocabulary(),
+              vocabulary: VOCABULARY,
               places: {
                 of: async (_subject, devices) => devices.map(() => ({ state: "none" })),
                 rules: { leastHomes: 5, stepMinutes: 15, keptDays: 30 },
@@ -248,9 +250,9 @@ function exportsOn(store: Store, erasures: Erasures, log: Log): HttpPorts["expor
       maxBytes: 1,
     }),
     erasures,
-    rows: sinkFor("http://127.0.0.1:1").sink.reading,
+    rows: ROWS_AWAY,
     disclosures: new Disclosures(store.redis, store.keyspace),
-    vocabulary: new Vocabulary(),
+    vocabulary: VOCABULARY,
     log,
   }).exports;
 }

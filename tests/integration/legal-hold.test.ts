@@ -2,8 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/consent/decision/decide.ts";
 import { deletionOf } from "../../src/model/erasure.ts";
+import { APPROVERS } from "../fixtures/approvers.ts";
 import { device, subject } from "./consent-fixture.ts";
-import { type Answer, APPROVERS, httpApi, TOKEN } from "./http-fixture.ts";
+import { type Answer, httpApi, TOKEN } from "./http-fixture.ts";
 
 const api = httpApi({ leaseMs: 400 });
 const { call } = api;

@@ -4,8 +4,8 @@
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { SHORT_STEPS } from "../../tools/stack/altered-gateway.ts";
 import { startGateway } from "../../tools/stack/gateway-process.ts";
+import { SHORT_STEPS } from "../../tools/stack/step-lengths.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Listener } from "../fixtures/listener.ts";
 import { consentTo, type Device, name, startSystem, type TestSystem } from "../fixtures/system.ts";
@@ -64,7 +64,7 @@ test("a device that talks all the time is heard of as often as one that spoke on
   const since = Date.now();
   const client = await system.connect(talkative);
   let messages = 0;
-  while (of(other).filter(({ at }) => at > since).length < 5) {
+  while (of(other).filter(({ at }) => at > since).length < 8) {
     await client.publishAsync(`devices/${talkative.id}/telemetry`, JSON.stringify(HOME), { qos: 1 });
     messages += 1;
   }

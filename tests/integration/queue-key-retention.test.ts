@@ -12,7 +12,8 @@ import { readKeys } from "../../src/platform/keys/files.ts";
 import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
 import { connectRedis } from "../../src/platform/redis.ts";
 import { queueKeyRetention } from "../../src/wiring/queue-keys.ts";
-import { type PrivateServer, startRedis } from "../../tools/private-servers/services.ts";
+import type { PrivateServer } from "../../tools/private-servers/services.ts";
+import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 const never = new AbortController().signal;
 let root: string;
@@ -24,7 +25,7 @@ let acts: AuditAct[];
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "consentry-queue-keys-"));
-  server = await startRedis({ dir: join(root, "redis"), say: () => {} });
+  server = await startUnsyncedRedis(join(root, "redis"));
   redis = connectRedis(server.url, "store");
   await redis.connect();
 });

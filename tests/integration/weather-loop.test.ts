@@ -11,12 +11,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { auc } from "../../attacks/measure/auc.ts";
 import type { GatewayProcess } from "../../tools/stack/gateway-process.ts";
 import { connectMqtt, disconnectMqtt } from "../../tools/wire/connection.ts";
+import { APPROVERS } from "../fixtures/approvers.ts";
 import { until } from "../fixtures/eventually.ts";
 import { Listener } from "../fixtures/listener.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
 import { consentTo, type Device, name } from "../fixtures/system.ts";
 import { startTwoGateways, type TwoGateways } from "../fixtures/two-gateways.ts";
-import { APPROVERS } from "./http-fixture.ts";
 
 const BENGALURU = { lat: 12.9716, lon: 77.5946 };
 /** Where no crowd is. */

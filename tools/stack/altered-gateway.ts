@@ -10,14 +10,6 @@ import { createGateway, type Overrides } from "../../src/gateway.ts";
 import { createLog } from "../../src/observe/logger.ts";
 import { type Keys, readKeys } from "../../src/platform/keys/files.ts";
 
-/** Seconds in place of minutes, for runs that cannot wait. Sizes of crowds, noise and everything else are the product's. */
-export const SHORT_STEPS = {
-  placeStepMs: 1_000,
-  digestMs: 1_000,
-  network: { stepMs: 250, roundMs: 1_000 },
-  steps: { cellActivityMs: 3_000, weatherMs: 3_000 },
-} as const satisfies Overrides;
-
 /** `altered`: a configuration that the product would not accept, of the one that it did. */
 export async function runAltered(
   overridesFor: (keys: Keys) => Overrides = () => ({}),

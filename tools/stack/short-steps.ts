@@ -2,7 +2,8 @@
  * The gateway with steps of seconds in place of minutes, for demonstrations and tests; configuration cannot shorten a step. How
  * many people make a crowd stays as it is.
  */
-import { runAltered, SHORT_STEPS } from "./altered-gateway.ts";
+import { runAltered } from "./altered-gateway.ts";
+import { SHORT_STEPS } from "./step-lengths.ts";
 
 const { PLACE_STEP_MS } = process.env;
 
