@@ -4,34 +4,49 @@
  */
 import "./platform/no-debug-output.ts";
 import { parseArgs } from "node:util";
-import { loadConfig } from "./config/load.ts";
+import { type ConfigSource, type Examined, examineConfig, loadConfig } from "./config/load.ts";
+import { ConfigFault, inWords } from "./config/problems.ts";
 import type { Config } from "./config/schema.ts";
 import { createGateway } from "./gateway.ts";
 import { exitCodeOf, GatewayError } from "./model/errors.ts";
-import type { Log } from "./model/log.ts";
-import { createLog } from "./observe/logger.ts";
+import { createLog, type LevelledLog } from "./observe/logger.ts";
 import { keysAreMissing, readKeys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
 import { connectRedis } from "./platform/redis.ts";
 import { refuseNewKeys } from "./rights/backup/installation.ts";
+import { checkConfiguration } from "./wiring/check.ts";
 
-const USAGE = `Usage: consentry [--config <file.yaml>]
+const USAGE = `Usage: consentry [--config <file.yaml>] [--check]
 
   --config <file>       configuration; every option can also come from the environment (docs/configuration.md)
+  --check               only says whether it is right, files and keys that it names included; opens no port, asks no server
 `;
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { config: { type: "string" }, help: { type: "boolean", short: "h" } },
+    options: { config: { type: "string" }, check: { type: "boolean" }, help: { type: "boolean", short: "h" } },
   });
   if (values.help) {
     process.stdout.write(USAGE);
     return 0;
   }
-  const config = loadConfig({ file: values.config, env: process.env });
+  const source = { file: values.config, env: process.env };
+  if (values.check) return check(source);
+  const config = loadConfig(source);
   const { dir, create } = config.keys;
   if (create && keysAreMissing(dir)) await refuseToOrphan(config);
-  return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }));
+  return await run(createLog(config.observe.logLevel), config, readKeys(dir, { create }), source);
+}
+
+/** 0 when all is right, else 2 with everything that is wrong, a line each. */
+function check(source: ConfigSource): number {
+  const problems = checkConfiguration(source);
+  if (problems.length === 0) {
+    process.stdout.write("The configuration is right, and so are the files and keys that it names.\n");
+    return 0;
+  }
+  for (const line of inWords(problems)) process.stderr.write(`CONFIG_INVALID: ${line}\n`);
+  return 2;
 }
 
 /** New keys cannot find the records of an existing installation: only an empty Redis may get them. */
@@ -47,7 +62,12 @@ async function refuseToOrphan({ redis: { url, keyPrefix, commandTimeoutMs } }: C
   }
 }
 
-async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>): Promise<number> {
+async function run(
+  log: LevelledLog,
+  config: Config,
+  keys: ReturnType<typeof readKeys>,
+  source: ConfigSource,
+): Promise<number> {
   const stopping = new AbortController();
   let exitCode = 0;
   const ended = new Promise<void>((resolve) => {
@@ -68,15 +88,28 @@ async function run(log: Log, config: Config, keys: ReturnType<typeof readKeys>):
   process.on("uncaughtException", fatal);
   process.on("unhandledRejection", (reason) => fatal(reason instanceof Error ? reason : new Error("rejection")));
 
-  const gateway = createGateway(config, keys, log, fatal);
-  process.on("SIGHUP", () => gateway.reloadKeys());
+  const origin = {
+    examine: (): Examined => examineConfig(source),
+    useLogLevel: (level: Config["observe"]["logLevel"]) => log.useLevel(level),
+  };
+  const gateway = createGateway(config, keys, log, fatal, {}, origin);
+  // While it starts, one is as good as several: it is obeyed as soon as there is something to change.
+  let started = false;
+  let missed = false;
+  process.on("SIGHUP", () => {
+    gateway.reloadKeys();
+    if (started) void gateway.reload();
+    else missed = true;
+  });
   try {
     await gateway.start(stopping.signal);
   } catch (error) {
     if (stopping.signal.aborted && exitCode === 0) return 0;
-    throw error;
+    throw error instanceof ConfigFault ? error.placedBy(examineConfig(source).placeOf) : error;
   }
   log.info("ready", { durability: gateway.durability ?? "none" });
+  started = true;
+  if (missed) void gateway.reload();
   await ended;
   await gateway.stop();
   log.info("stopped");

@@ -26,12 +26,17 @@ export function printable(name: string): string {
   return PRINTABLE_NAME.test(name) ? name : UNPRINTABLE;
 }
 
+export const UNKNOWN_OPTION = "unknown-option";
+export const UNKNOWN_VARIABLE = "unknown-variable";
+
+export function codeOf(issue: Issue): string {
+  return issue.code === "custom" ? issue.message : issue.code.replaceAll("_", "-");
+}
+
 /** A rule of the schema has a code of its own, which is its reason. */
 export function reasonOf(issue: Issue): string {
   const schema = schemaAt(issue.path.map(String));
   switch (issue.code) {
-    case "custom":
-      return issue.message;
     case "invalid_value":
       return `must be one of ${(issue.values ?? []).join(", ")}`;
     case "invalid_format":
@@ -39,9 +44,9 @@ export function reasonOf(issue: Issue): string {
     case "invalid_type":
     case "too_big":
     case "too_small":
-      return boundsOf(schema) ?? issue.code.replaceAll("_", "-");
+      return boundsOf(schema) ?? codeOf(issue);
     default:
-      return issue.code.replaceAll("_", "-");
+      return codeOf(issue);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Lays `CONSENTRY_…` variables over the configuration file. A variable that names no option is an error. */
-import { meant, nearest } from "./advice.ts";
+import { meant, nearest, UNKNOWN_VARIABLE } from "./advice.ts";
 import { environmentName, type OptionRow } from "./options.ts";
 import type { Places } from "./places.ts";
 import type { ConfigProblem } from "./problems.ts";
@@ -30,8 +30,8 @@ export function overlayEnvironment(
     if (known.has(name)) continue;
     problems.push(
       PRINTABLE_NAME.test(name)
-        ? { option: name, reason: `unknown variable${meant(nearest(name, [...known]))}` }
-        : { option: `${PREFIX}(unprintable)`, reason: "unknown variable" },
+        ? { option: name, reason: `unknown variable${meant(nearest(name, [...known]))}`, code: UNKNOWN_VARIABLE }
+        : { option: `${PREFIX}(unprintable)`, reason: "unknown variable", code: UNKNOWN_VARIABLE },
     );
   }
   for (const row of rows) {

@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
-import { type Issue, printable, reasonOf, unknownOption } from "./advice.ts";
+import { codeOf, type Issue, printable, reasonOf, UNKNOWN_OPTION, unknownOption } from "./advice.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { type OptionRow, optionRows } from "./options.ts";
 import { Places } from "./places.ts";
@@ -250,11 +250,13 @@ function parse(tree: Tree, rows: readonly OptionRow[], places: Places, problems:
 
 function problemsOf(issue: Issue, rows: readonly OptionRow[], places: Places): ConfigProblem[] {
   const path = issue.path.map(String);
-  if (issue.code !== "unrecognized_keys") return [{ ...placed(places, path), reason: reasonOf(issue) }];
+  if (issue.code !== "unrecognized_keys")
+    return [{ ...placed(places, path), reason: reasonOf(issue), code: codeOf(issue) }];
   const options = rows.map((row) => row.path.join("."));
   return (issue.keys ?? []).map((key) => ({
     option: [...path, printable(key)].join("."),
     reason: unknownOption(path, key, options),
+    code: UNKNOWN_OPTION,
     place: places.of([...path, key]),
   }));
 }

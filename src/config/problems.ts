@@ -8,6 +8,8 @@ export interface ConfigProblem {
   /** `mqtt.tcp.port`, or the name of a variable. */
   readonly option: string;
   readonly reason: string;
+  /** The reason as one word, for the log; absent where `reason` is one. */
+  readonly code?: string | undefined;
   /** `at config.yaml:7` or `in CONSENTRY_MQTT_TCP_PORT`; absent for a default, and for what is missing altogether. */
   readonly place?: string | undefined;
 }
@@ -22,6 +24,11 @@ export class ConfigFault extends GatewayError {
   constructor(problems: readonly ConfigProblem[], options?: { cause?: unknown }) {
     super("CONFIG_INVALID", inWords(problems).join("; "), options);
     this.problems = problems;
+  }
+
+  /** The same, with places for what was found later than the options were read. */
+  placedBy(placeOf: (option: string) => string | undefined): ConfigFault {
+    return new ConfigFault(this.problems.map((one) => ({ ...one, place: one.place ?? placeOf(one.option) })));
   }
 }
 

@@ -69,7 +69,8 @@ function portsWith(logFault: GatewayError, fault: GatewayError): HttpPorts {
     publishPolicy: () => Promise.reject(fault),
     check: () => Promise.reject(fault),
     refusals: { of: () => [] },
-    asyncApi: { asyncapi: "3.0.0" },
+    reload: async () => ({ changed: [], needRestart: [] }),
+    asyncApi: () => ({ asyncapi: "3.0.0" }),
     metrics: { text: () => Promise.reject(fault), httpRefused: () => {} },
   };
   return new Proxy({}, { get: (_, name) => own[String(name)] ?? failing(fault) }) as HttpPorts;

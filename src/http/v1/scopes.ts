@@ -40,4 +40,5 @@ export const ROUTE_SCOPES = {
   listAudit: oneOf("operate"),
   getRefusals: oneOf("read", "operate"),
   checkMessage: oneOf("read", "operate"),
+  reloadConfiguration: oneOf("operate"),
 } as const satisfies Readonly<Record<string, Needs>>;
