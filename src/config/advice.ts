@@ -1,6 +1,6 @@
 /**
  * What zod finds wrong, in words that help: the bounds, the choices, the form, the name that was meant. All of it is read from the
- * schema; of what was given only a name that could be one of ours is repeated.
+ * schema; of what was given only a name that could be an option is repeated.
  */
 import { z } from "zod";
 import { configSchema } from "./schema.ts";

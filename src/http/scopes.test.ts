@@ -65,6 +65,7 @@ const OPENS: Readonly<Record<TokenScope, readonly string[]>> = {
     "GET /v1/services",
     "GET /v1/services/{name}",
     "POST /v1/devices/{device}/check",
+    "POST /v1/reload",
   ],
 };
 /** One scope alone does not open it: on the page behind a link all of this can be done. */

@@ -49,7 +49,7 @@ interface Prepared {
 
 type Checked = { readonly refused: readonly ConfigProblem[] } | (Prepared & { readonly refused?: undefined });
 
-/** What a log line says of a fault that names an option of ours, and of one that names none. */
+/** Faults whose name is no option: it could be a value in the wrong place, so the log does not repeat it. */
 const NAMES_NONE = new Set(["unknown-option", "unknown-variable"]);
 const MOST_LOGGED = 20;
 
@@ -124,7 +124,6 @@ export class Reload {
       const [, line] = /:(\d+)$/.exec(place) ?? [];
       log.error("option refused", {
         reason: code,
-        // A name that is none of ours could be a value in the wrong place.
         ...(!NAMES_NONE.has(code) && { option }),
         ...(line !== undefined && { line: Number(line) }),
       });

@@ -3,7 +3,6 @@
  * what cannot is named, and a faulty file changes nothing at all.
  */
 import { X509Certificate } from "node:crypto";
-import { once } from "node:events";
 import { copyFile, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -201,7 +200,7 @@ test("a device is read by the dialect as it stands now: it comes back for that",
   ]);
   await said(client);
   await writeFile(dialectFile, kettle("humidity"));
-  const closed = once(client, "close");
+  const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));
   expect((await reload()).body).toEqual({ changed: ["dialects"], needRestart: [] });
   await closed;
   await said(await system.connect(device));

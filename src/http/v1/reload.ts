@@ -20,7 +20,7 @@ export function reloadRoutes(scope: Scope, ports: Pick<HttpPorts, "reload">): vo
   scope.post(
     "/v1/reload",
     {
-      config: { audit: { act: "configuration-reloaded" }, problems: ["config-invalid"] },
+      config: { audit: { act: "configuration-reloaded" }, problems: ["conflict", "config-invalid"] },
       schema: {
         operationId: "reloadConfiguration",
         tags: ["operation"],
