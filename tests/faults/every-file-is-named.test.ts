@@ -223,7 +223,7 @@ test("--check says everything at once, and asks neither a port nor a server", as
     consent: { policyFile: file("text") },
     deidentify: { location: { densityFile: file("no-list.json") } },
     dialects: [file("text")],
-    keys: { dir: file("none") },
+    keys: { dir: file("none"), create: false },
     backup: { dir: file("text") },
   });
   const { code, stderr } = await run("src/main.ts", "--check", "--config", wrong);
