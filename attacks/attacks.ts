@@ -36,6 +36,7 @@ const WALK_DAYS = 5;
 const ERASED_HOMES = 120;
 const DAYS_OF_EPOCH = 7;
 const FLEETS = [700, 10_000, 100_000];
+const HOMES_LOOKED_AT = 7_000;
 /** What docs/privacy/strength.md is made of. */
 const STRENGTH = fileURLToPath(new URL("../docs/privacy/strength.json", import.meta.url));
 
@@ -72,7 +73,13 @@ async function attacks(signal: AbortSignal): Promise<AttacksResult> {
   say("attacking");
   const view = new View(await readRecording(recorded));
   const unprotected = without === undefined ? undefined : new View(await readRecording(without));
-  return resultOf(view, unprotected, { leastTrials: LEAST_TRIALS, begunAt, fleets: FLEETS, signal });
+  return resultOf(view, unprotected, {
+    leastTrials: LEAST_TRIALS,
+    begunAt,
+    fleets: FLEETS,
+    homesLookedAt: HOMES_LOOKED_AT,
+    signal,
+  });
 }
 
 async function played(signal: AbortSignal): Promise<[string, string | undefined]> {

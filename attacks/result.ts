@@ -47,6 +47,8 @@ export interface ResultOptions {
   readonly begunAt: number;
   /** Homes of the fleets of which it is worked out what they get; the largest takes half a minute. */
   readonly fleets: readonly number[];
+  /** Of a fleet of fewer so many worlds are looked at that they have as many together: one alone is a few towns. */
+  readonly homesLookedAt?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -70,8 +72,18 @@ export async function resultOf(
   const { seed, homes, devices, daysOfEpoch: days } = view.run;
   const fleets: Fleet[] = [];
   for (const size of options.fleets) {
+    const worlds = Math.max(1, Math.ceil((options.homesLookedAt ?? 0) / size));
     options.signal?.throwIfAborted();
-    fleets.push(deeply(await fleetOf({ homes: size, seed, devicesPerHome: devices / homes })));
+    fleets.push(
+      deeply(
+        await fleetOf({
+          homes: size,
+          seed,
+          devicesPerHome: devices / homes,
+          worlds,
+        }),
+      ),
+    );
   }
   const utility = deeply(utilityOf(view));
   return {

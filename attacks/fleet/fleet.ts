@@ -63,6 +63,8 @@ export interface FleetOptions {
   readonly seed: number;
   /** As in the world that is played. */
   readonly devicesPerHome: number;
+  /** How many it is the mean of; 1 when absent. */
+  readonly worlds?: number;
 }
 
 interface Station {
@@ -88,9 +90,15 @@ const LOOKED_AT_MS = 2 * HOUR_MS;
 /** Of a cell with more of them so many are looked at. */
 const MOST_COMPARED = 40;
 
-/** Lets other work in between. */
-export async function fleetOf({ homes: count, seed, devicesPerHome }: FleetOptions): Promise<Fleet> {
-  const random = new Random(`fleet ${seed} ${count}`);
+/** The mean of several worlds where one is so small that its figures are those of a few towns. Lets other work in between. */
+export async function fleetOf(options: FleetOptions): Promise<Fleet> {
+  const worlds: Fleet[] = [];
+  for (let world = 0; world < (options.worlds ?? 1); world += 1) worlds.push(await fleetOfWorld(options, world));
+  return meanOf(worlds);
+}
+
+async function fleetOfWorld({ homes: count, seed, devicesPerHome }: FleetOptions, world: number): Promise<Fleet> {
+  const random = new Random(`fleet ${seed} ${count}${world === 0 ? "" : ` ${world}`}`);
   const climate = new Climate(random.fork("climate"));
   const { location } = deidentifyOptions.parse({});
   const densities = parseDensityTable(readFileSync(DENSITIES, "utf8"));
@@ -133,6 +141,20 @@ export async function fleetOf({ homes: count, seed, devicesPerHome }: FleetOptio
     homesInToldActivity: busy.length / count,
     ...fewIn(homes, new Set(storedAs.filter((cell) => cell !== undefined))),
   };
+}
+
+/** Of each number in them; where one has none it is 0, and where it could not be said (NaN) it does not count. */
+function meanOf<T extends object>(all: readonly T[]): T {
+  const names = [...new Set(all.flatMap((one) => Object.keys(one)))] as (keyof T)[];
+  return Object.fromEntries(
+    names.map((name) => {
+      const values = all.map((one) => one[name] ?? 0);
+      const isNumber = typeof values.find((value) => value !== 0) !== "object";
+      if (!isNumber) return [name, meanOf(values.map((value) => (value === 0 ? {} : value) as object))];
+      const said = values.map(Number).filter((value) => !Number.isNaN(value));
+      return [name, said.reduce((sum, value) => sum + value, 0) / Math.max(1, said.length)];
+    }),
+  ) as T;
 }
 
 type Readings = (
@@ -195,11 +217,15 @@ async function weatherOf(
   return {
     told: new Set(steps.keys()),
     homesInToldWeather: reached.length / homes.length,
-    temperatureError: quantile(errors, 0.5),
+    temperatureError: medianOf(errors),
     temperatures: errors.length,
-    temperatureErrorAtHome: quantile(atHome, 0.5),
-    weatherEveryMinutes: reached.length === 0 ? 0 : Math.round(DAY_MS / 60_000 / quantile(reached, 0.5)),
+    temperatureErrorAtHome: medianOf(atHome),
+    weatherEveryMinutes: reached.length === 0 ? Number.NaN : Math.round(DAY_MS / 60_000 / quantile(reached, 0.5)),
   };
+}
+
+function medianOf(values: readonly number[]): number {
+  return values.length === 0 ? Number.NaN : quantile(values, 0.5);
 }
 
 function stationsIn(homes: number, devicesPerHome: number, random: Random): Station[] {

@@ -56,7 +56,9 @@ function temperatureError(
 ): number {
   const { seed, homes, devices } = view.run;
   const { climate } = makeWorld({ seed, homes, devices });
-  const places = view.devices.filter(({ outdoor }) => outdoor);
+  const places = view
+    .truth("device")
+    .filter(({ outdoor, probe }) => outdoor && (probe === undefined || probe === "garden"));
   const errors: number[] = [];
   const byCell = new Map<string, typeof places>();
   for (const { cell, at, status } of weather) {

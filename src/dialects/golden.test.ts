@@ -3,6 +3,18 @@ import { describe, expect, it } from "vitest";
 import { dialectNamed, goldenCases } from "../../tests/fixtures/dialects.ts";
 import { readPublication } from "./read.ts";
 
+it("a car says with the temperature outside what it is, so that scenes are not told the weather of a town", () => {
+  const dialect = dialectNamed("teslamate");
+  const sender = { isSelf: () => true, hasChild: () => true };
+  for (const topic of ["teslamate/cars/1/outside_temp", "teslamate/home/cars/1/outside_temp"]) {
+    const result = readPublication(dialect, sender, topic, "21.5");
+    if ("refused" in result) throw new Error(result.refused);
+    const { model, status } = result[0]?.telemetry ?? {};
+    expect(status).toEqual({ temperature: 21.5 });
+    expect(dialect.models.find(({ match }) => match === model)?.outdoor).toBe(true);
+  }
+});
+
 describe("golden cases", () => {
   it.each(goldenCases.map((one) => [one.topic, one.note, one] as const))(
     "%s: %s",

@@ -35,7 +35,7 @@ beforeEach(async () => {
   const tokens: HttpPorts["tokens"] = {
     find: (name) => {
       const scopes = scopesOf(name);
-      return scopes && { name, number: 1, scopes };
+      return scopes && { name, digest: name, scopes };
     },
     stands: ({ name }) => scopesOf(name) !== undefined,
     onLook: (act) => {
@@ -148,6 +148,18 @@ it("answers 503 to a named token of which nothing newer can be read, and 401 to 
   expect(await ask("console")).toBe("503 unavailable");
   expect(await ask("wrong")).toBe("401 unauthorized");
   expect(await ask(TOKEN)).toBe("200");
+});
+
+it("lets in those that stand in the configuration while nothing can be said of any other", async () => {
+  const away = new GatewayError("REDIS_UNAVAILABLE", "tokens");
+  for (const text of [TOKEN, SCRAPER, "", "any"]) named.set(text, away);
+  expect(await ask(TOKEN)).toBe("200");
+  expect(await ask("any")).toBe("503 unavailable");
+  expect(await ask(undefined)).toBe("401 unauthorized");
+  const metrics = async (token: string) =>
+    (await app.inject({ method: "GET", url: "/metrics", headers: { authorization: `Bearer ${token}` } })).statusCode;
+  expect([await metrics(SCRAPER), await metrics(TOKEN), await metrics("any")]).toEqual([200, 200, 503]);
+  expect(counted).toEqual(["bad-token"]);
 });
 
 it.each([

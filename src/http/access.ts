@@ -85,21 +85,39 @@ export class Callers {
     tokens.onLook(() => this.#endThoseWithout());
   }
 
-  /** `undefined`: no right token. A right one is let in. Throws REDIS_UNAVAILABLE, see tokens/directory.ts. */
-  enter(request: FastifyRequest, reply: FastifyReply): Caller | undefined {
+  /**
+   * `undefined`: no right token. A right one is let in. Throws REDIS_UNAVAILABLE, see tokens/directory.ts; not when the token
+   * `isKnown` otherwise.
+   */
+  enter(request: FastifyRequest, reply: FastifyReply, isKnown = false): Caller | undefined {
     const text = givenText(request);
     // Both are asked each time, so that an answer takes as long for one as for the other.
     const isConfigured = timingSafeEqual(digest(text), this.#token);
-    const found = this.#tokens.find(text);
+    const found = this.#found(text, isConfigured || isKnown || text === "");
     if (!isConfigured && found === undefined) return undefined;
     const caller = found === undefined ? { scopes: EVERY_SCOPE } : { scopes: found.scopes, use: found };
     letIn(request.raw);
     callers.set(request, caller);
-    if (found !== undefined) {
-      this.#answering.set(request.raw, found);
-      reply.raw.once("close", () => this.#answering.delete(request.raw));
-    }
+    if (found !== undefined) this.endWith(found, request, reply);
     return caller;
+  }
+
+  /** `isSure`: what it is does not depend on named tokens, of which possibly nothing can be said. */
+  #found(text: string, isSure: boolean): ReturnType<HttpPorts["tokens"]["find"]> {
+    try {
+      return this.#tokens.find(text);
+    } catch (error) {
+      if (isSure) return undefined;
+      throw error;
+    }
+  }
+
+  /** Cuts the request off when this token is none any more before it is answered. */
+  endWith(use: TokenUse, request: FastifyRequest, reply: FastifyReply): void {
+    // Who has gone meanwhile says so no more.
+    if (reply.raw.destroyed) return;
+    this.#answering.set(request.raw, use);
+    reply.raw.once("close", () => this.#answering.delete(request.raw));
   }
 
   /** What is being answered for a token that is none any more, or of which that can't be said, is cut off. */
@@ -153,7 +171,7 @@ export function readToken(
     const isGiven = request.headers.authorization !== undefined && request.headers.authorization !== "";
     if (!isGiven && !required) return "none";
     const isScraper = timingSafeEqual(digest(givenText(request)), scraper);
-    const caller = from.enter(request, reply);
+    const caller = from.enter(request, reply, isScraper);
     if (isScraper) letIn(request.raw);
     if (isScraper || (caller !== undefined && mayAsk(caller.scopes, needs))) return "right";
     if (caller === undefined) refuseToken(reply, door.turnAway(request));

@@ -6,6 +6,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { BegunAnswer, KeptAnswer } from "../model/kept-answer.ts";
+import { tokenOf } from "./access.ts";
 import { isOverdue } from "./audited.ts";
 import type { HttpPorts } from "./ports.ts";
 import { refuse } from "./problems.ts";
@@ -41,7 +42,9 @@ export function honourKeys(scope: FastifyInstance, ports: Pick<HttpPorts, "keptA
   scope.addHook("preHandler", async (request, reply) => {
     const key = request.headers[HEADER];
     if (request.method !== "POST" || typeof key !== "string") return;
-    const begun = await ports.keptAnswers.begin(request.url, key, JSON.stringify(request.body ?? null));
+    // An answer may be a secret, and one that is repeated stands in no audit log: it is for who asked, under whatever token of theirs.
+    const address = `${tokenOf(request)?.name ?? ""}${request.url}`;
+    const begun = await ports.keptAnswers.begin(address, key, JSON.stringify(request.body ?? null));
     if (begun.state === "new") claims.set(request, begun);
     else if (begun.state === "answered") return answerAgain(reply, begun.answer);
     else return refuse(reply, begun.state === "reused" ? "idempotency-key-reused" : "idempotency-key-in-use");

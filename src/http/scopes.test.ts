@@ -64,7 +64,6 @@ const OPENS: Readonly<Record<TokenScope, readonly string[]>> = {
     "GET /v1/policies/{version}",
     "GET /v1/services",
     "GET /v1/services/{name}",
-    "POST /v1/devices/{device}/check",
     "POST /v1/reload",
   ],
 };
@@ -86,7 +85,8 @@ beforeAll(async () => {
   const own: Record<string, unknown> = {
     tokens: {
       ...NO_TOKENS,
-      find: (token: string) => (token === "named" ? { name: "named", number: 1, scopes: new Set(scopes) } : undefined),
+      find: (token: string) =>
+        token === "named" ? { name: "named", digest: "named", scopes: new Set(scopes) } : undefined,
     },
     lookup: { deviceKey: () => "device", subjectTag: () => "subject", aliasMac: () => "alias" },
     log: { info: () => {}, warn: () => {}, error: () => {} },

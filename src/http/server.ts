@@ -117,7 +117,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
   if (centre !== undefined)
     await app.register(async (scope) => {
       // The other half stays free for the account service and health.
-      await centreRoutes(scope, ports, centre, Math.floor(options.maxConnections / 2));
+      await centreRoutes(scope, ports, centre, callers, Math.floor(options.maxConnections / 2));
     });
   await app.ready();
   return app;

@@ -142,7 +142,14 @@ export const centrePlaces = z.strictObject({
 export type CentrePlaces = z.infer<typeof centrePlaces>;
 
 /** Why a purpose gets nothing of a message. */
-export const NOTHING_REASONS = ["not-agreed", "not-carried", "no-weather", "nobody-listens", "set-aside"] as const;
+export const NOTHING_REASONS = [
+  "not-agreed",
+  "not-carried",
+  "no-weather",
+  "no-scene",
+  "nobody-listens",
+  "set-aside",
+] as const;
 export type NothingReason = (typeof NOTHING_REASONS)[number];
 
 /** Why a live view ended. */

@@ -37,7 +37,8 @@ export interface NamedToken {
 /** Which token something was asked with. */
 export interface TokenUse {
   readonly name: string;
-  readonly number: number;
+  /** The keyed one by which it is found: a later token may have the same name and number, and is another. */
+  readonly digest: string;
 }
 
 /** Why a change is refused. */

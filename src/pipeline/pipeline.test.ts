@@ -373,6 +373,23 @@ describe("a batch", () => {
     expect(books).toEqual({ "consent-withdrawn": 1, poison: 1 });
   });
 
+  it("that becomes dead letters as a whole writes none under a lease that ended meanwhile", async () => {
+    const lease = new AbortController();
+    const leases = [lease.signal, never];
+    const underWhich: boolean[] = [];
+    const { pipeline, books } = setUp({
+      acquire: async () => leaseUntil(leases.shift() ?? never),
+      checkConsent: async (devices) => {
+        lease.abort();
+        return devices.map(() => granted);
+      },
+      deadLetter: async () => void underWhich.push(leases.length === 0),
+    });
+    await pipeline.setAside("poison", [message("kept")], never);
+    expect(underWhich).toEqual([true]);
+    expect(books).toEqual({ poison: 1 });
+  });
+
   it("stops waiting when it is told to stop", async () => {
     const stop = new AbortController();
     const { pipeline } = setUp({

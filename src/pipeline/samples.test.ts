@@ -79,7 +79,7 @@ describe("a sample", () => {
           weather: {
             given: { cell: "8460145ffffffff", center: { lat: 12.9, lon: 77.5 }, status: { temperature: 20 } },
           },
-          scene: { nothing: "nobody-listens" },
+          scene: { nothing: "no-scene" },
           network: { given: { ipPrefix: "203.0.0.0/16" } },
         },
       },
@@ -101,6 +101,15 @@ describe("a sample", () => {
     const { told } = watch();
     offer(more, device, said);
     expect(told[0]?.purposes.analytics).toEqual({ nothing: why });
+  });
+
+  it("says that no one was listening only of what would have been told", () => {
+    const { told } = watch();
+    offer({ result: { scene: { device: NAME, status: { battery: 80 }, at: 0 } }, forwarded: false });
+    expect(told[0]?.purposes).toMatchObject({
+      scene: { nothing: "nobody-listens" },
+      network: { nothing: "nobody-listens" },
+    });
   });
 
   it("is never of a message that was refused", () => {

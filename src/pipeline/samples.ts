@@ -176,6 +176,8 @@ function outcomeOf(purpose: Purpose, settled: Settled): Shown {
       : nothing("set-aside");
   }
   const record = result[purpose];
+  // Whether a service listened or not: of a device outdoors scenes are not told the weather.
+  if (record === undefined && purpose === "scene") return nothing("no-scene");
   if (record === undefined && purpose === "weather") return nothing("no-weather");
   return record === undefined || !settled.forwarded ? nothing("nobody-listens") : { given: serviceRecordOf(record) };
 }

@@ -1,6 +1,6 @@
 /** Which named tokens are good at each moment; a gateway that can't read accepts none after a bounded time. */
 import type { Redis } from "ioredis";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { TOKENS_KNOWN_FOR_MS } from "../model/named-token.ts";
 import { keyspaceOf } from "../platform/keyspace.ts";
 import { TokenDirectory } from "./directory.ts";
@@ -20,12 +20,15 @@ function entry(name: string, ...issued: [token: string, endsAt?: number][]): Tok
   return { name, scopes: ["read", "export"], issued: each, last: issued.length };
 }
 
+const use = (token: string) => ({ name: "billing", digest: text.digest(token) });
+
 function setUp() {
   const stored: Record<string, string> = {};
-  const self = { changes: 0, away: false, now: 1_000, elapsed: 0, reads: 0, looks: 0, delayMs: 0 };
+  const self = { changes: 0, away: false, now: 1_000, elapsed: 0, reads: 0, looks: 0, delayMs: 0, hangs: false };
   const logged: string[] = [];
   const read = async <T>(value: () => T): Promise<T> => {
     if (self.away) throw new Error("Connection is closed");
+    if (self.hangs) return new Promise<never>(() => undefined);
     self.elapsed += self.delayMs;
     return value();
   };
@@ -50,17 +53,14 @@ function setUp() {
   return { self, stored, directory, put, logged };
 }
 
-test("finds both tokens of a name, each with its number and the scopes of the name, and nothing else", async () => {
+test("finds both tokens of a name, with the scopes of the name, and nothing else", async () => {
   const { directory, put } = setUp();
   put(entry("billing", [FIRST], [SECOND]));
   await directory.refresh();
-  expect(directory.find(FIRST)).toMatchObject({ name: "billing", number: 1, scopes: new Set(["read", "export"]) });
-  expect(directory.find(SECOND)).toMatchObject({ name: "billing", number: 2 });
+  expect(directory.find(FIRST)).toMatchObject({ name: "billing", scopes: new Set(["read", "export"]) });
+  expect(directory.find(SECOND)?.name).toBe("billing");
   for (const wrong of ["", "billing", FIRST.slice(1), text.newToken()]) expect(directory.find(wrong)).toBeUndefined();
-  expect([directory.stands({ name: "billing", number: 2 }), directory.stands({ name: "billing", number: 3 })]).toEqual([
-    true,
-    false,
-  ]);
+  expect([FIRST, SECOND, text.newToken()].map((token) => directory.stands(use(token)))).toEqual([true, true, false]);
 });
 
 test("one whose time has come is none, and one that was taken away neither", async () => {
@@ -71,11 +71,26 @@ test("one whose time has come is none, and one that was taken away neither", asy
   expect(directory.find(FIRST)).toBeDefined();
   self.now = 2_000;
   expect(directory.find(FIRST)).toBeUndefined();
-  expect(directory.stands({ name: "billing", number: 1 })).toBe(false);
+  expect(directory.stands(use(FIRST))).toBe(false);
   delete stored.billing;
   self.changes += 1;
   await directory.refresh();
   expect(directory.find(SECOND)).toBeUndefined();
+});
+
+test("what was asked with a token does not stand with a later one of the same name and number", async () => {
+  const { stored, self, directory, put } = setUp();
+  put(entry("billing", [FIRST]));
+  await directory.refresh();
+  const asked = directory.find(FIRST);
+  if (asked === undefined) throw new Error("not found");
+  expect(directory.stands(asked)).toBe(true);
+  delete stored.billing;
+  self.changes += 1;
+  put(entry("billing", [SECOND]));
+  await directory.refresh();
+  expect(directory.find(SECOND)?.name).toBe("billing");
+  expect(directory.stands(asked)).toBe(false);
 });
 
 test("reads the entries again only when their number of changes is another", async () => {
@@ -95,13 +110,49 @@ test("accepts no named token when it could not read for too long, and says so of
   expect(directory.find(FIRST)).toBeDefined();
   self.elapsed += 1;
   expect(() => directory.find(FIRST)).toThrow("REDIS_UNAVAILABLE");
-  expect(() => directory.stands({ name: "billing", number: 1 })).toThrow("REDIS_UNAVAILABLE");
+  expect(() => directory.stands(use(FIRST))).toThrow("REDIS_UNAVAILABLE");
   expect(directory.find(text.newToken())).toBeUndefined();
   // Who waits for an answer is looked at in this case as well.
   expect(self.looks).toBe(2);
   self.away = false;
   await directory.refresh();
   expect(directory.find(FIRST)).toBeDefined();
+});
+
+test("says of none that it is wrong before it has read which there are", async () => {
+  const { self, directory, put } = setUp();
+  put(entry("billing", [FIRST]));
+  self.away = true;
+  await expect(directory.refresh()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  for (const token of [FIRST, SECOND]) expect(() => directory.find(token)).toThrow("REDIS_UNAVAILABLE");
+  self.away = false;
+  await directory.refresh();
+  expect([directory.find(FIRST)?.name, directory.find(SECOND)]).toEqual(["billing", undefined]);
+});
+
+test("has those looked at who wait for an answer when the time is over, also while a reading hangs", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    const { self, directory, put } = setUp();
+    put(entry("billing", [FIRST]));
+    await directory.refresh();
+    self.hangs = true;
+    self.elapsed = 1;
+    void directory.refresh();
+    let stood: boolean | string = "not asked";
+    directory.onLook(() => {
+      try {
+        stood = directory.stands(use(FIRST));
+      } catch (error) {
+        stood = (error as Error).message;
+      }
+    });
+    self.elapsed = TOKENS_KNOWN_FOR_MS + 1;
+    await vi.advanceTimersByTimeAsync(TOKENS_KNOWN_FOR_MS + 1);
+    expect(stood).toContain("REDIS_UNAVAILABLE");
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("counts the time from when a reading began, not from when its answer came", async () => {

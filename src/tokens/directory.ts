@@ -34,11 +34,11 @@ export class TokenDirectory {
   readonly #text: TokenText;
   readonly #ports: DirectoryPorts;
   #byDigest: ReadonlyMap<string, Known> = new Map();
-  #byUse: ReadonlyMap<string, Known> = new Map();
   #changes = -1;
   #knownSince = Number.NEGATIVE_INFINITY;
   #turn: Promise<void> = Promise.resolve();
   readonly #looked: (() => void)[] = [];
+  #over: NodeJS.Timeout | undefined;
   /** Entries that do not verify were said. */
   #saidUnreadable = false;
 
@@ -54,26 +54,29 @@ export class TokenDirectory {
     return this.#byDigest.size;
   }
 
-  /** After each look, whether anything changed, the time of one has come, or Redis does not answer. */
+  /** After each look, whether anything changed, the time of one has come, or Redis does not answer; and when what is known counts no more. */
   onLook(act: () => void): void {
     this.#looked.push(act);
   }
 
   /**
    * `undefined`: this is no token that is good. The way to it is the same for each: one keyed digest, and what an attacker
-   * can't foresee is looked up. Throws REDIS_UNAVAILABLE when it was good and nothing newer could be read.
+   * can't foresee is looked up. Throws REDIS_UNAVAILABLE when it was good and nothing newer could be read, and of each token
+   * before anything was read.
    */
   find(token: string): FoundToken | undefined {
     return this.#sure(this.#byDigest.get(this.#text.digest(token)));
   }
 
   /** Whether the token is good, of what was once asked with it. Throws as `find` does. */
-  stands(use: TokenUse): boolean {
-    return this.#sure(this.#byUse.get(idOf(use))) !== undefined;
+  stands({ digest }: TokenUse): boolean {
+    return this.#sure(this.#byDigest.get(digest)) !== undefined;
   }
 
   #sure(known: Known | undefined): Known | undefined {
-    if (known === undefined || known.endsAt <= this.#ports.now()) return undefined;
+    // Before the first reading a right one must not be told that it is wrong, nor count as a guess.
+    const isRead = this.#knownSince !== Number.NEGATIVE_INFINITY;
+    if (isRead && (known === undefined || known.endsAt <= this.#ports.now())) return undefined;
     if (this.#ports.elapsed() - this.#knownSince <= TOKENS_KNOWN_FOR_MS) return known;
     throw new GatewayError("REDIS_UNAVAILABLE", "tokens");
   }
@@ -81,13 +84,7 @@ export class TokenDirectory {
   /** Rejects with REDIS_UNAVAILABLE: then what was known stays, for as long as it counts. */
   refresh(): Promise<void> {
     // One after the other: what was read later is the newer.
-    const turn = this.#turn
-      .catch(() => undefined)
-      .then(() =>
-        this.#refresh().finally(() => {
-          for (const act of this.#looked) act();
-        }),
-      );
+    const turn = this.#turn.catch(() => undefined).then(() => this.#refresh().finally(() => this.#look()));
     this.#turn = turn;
     return turn;
   }
@@ -101,30 +98,29 @@ export class TokenDirectory {
       this.#changes = changes;
     }
     this.#knownSince = begun;
+    // The next reading may wait for a Redis that does not answer for longer than this counts.
+    clearTimeout(this.#over);
+    this.#over = setTimeout(() => this.#look(), begun + TOKENS_KNOWN_FOR_MS + 1 - this.#ports.elapsed());
+    this.#over.unref();
+  }
+
+  #look(): void {
+    for (const act of this.#looked) act();
   }
 
   #take(stored: Readonly<Record<string, string>>): void {
     const byDigest = new Map<string, Known>();
-    const byUse = new Map<string, Known>();
     let unreadable = 0;
     for (const [name, text] of Object.entries(stored)) {
       const entry = this.#text.read(name, text);
       if (entry === undefined) unreadable += 1;
       const scopes = new Set(entry?.scopes);
-      for (const { number, endsAt = Number.POSITIVE_INFINITY, digest } of entry?.issued ?? []) {
-        const known = { name, number, scopes, endsAt };
-        byDigest.set(digest, known);
-        byUse.set(idOf(known), known);
-      }
+      for (const { endsAt = Number.POSITIVE_INFINITY, digest } of entry?.issued ?? [])
+        byDigest.set(digest, { name, digest, scopes, endsAt });
     }
     this.#byDigest = byDigest;
-    this.#byUse = byUse;
     if (unreadable > 0 && !this.#saidUnreadable)
       this.#ports.log.error("a named token does not verify and opens nothing", { code: "TOKEN_UNREADABLE" });
     this.#saidUnreadable = unreadable > 0;
   }
-}
-
-function idOf({ name, number }: TokenUse): string {
-  return `${name}:${number}`;
 }

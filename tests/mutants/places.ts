@@ -314,7 +314,7 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "a command goes to the device as this subject has it",
-    file: "src/ingress/mqtt/connected-devices.ts",
+    file: "src/ingress/mqtt/device-commands.ts",
     from: "const isOwn = own?.publisher.ref?.subjectTag === device.subjectTag;",
     to: "const isOwn = own !== undefined;",
     tests: ["src/ingress/mqtt/broker.test.ts"],
@@ -682,5 +682,19 @@ export const PLACES: readonly Place[] = [
     from: "via !== undefined && !tokens.stands(via)",
     to: "via !== undefined && tokens === undefined",
     tests: ["tests/integration/tokens-command.test.ts"],
+  },
+  {
+    breaks: "what is being answered for a session ends with the token of its link",
+    file: "src/http/centre/session.ts",
+    from: "if (session.via !== undefined) callers.endWith",
+    to: "if (session.via === undefined) callers.endWith",
+    tests: ["src/http/centre/session.test.ts"],
+  },
+  {
+    breaks: "a kept answer is repeated to who asked alone",
+    file: "src/http/idempotency.ts",
+    from: 'tokenOf(request)?.name ?? ""',
+    to: 'tokenOf(request)?.name && ""',
+    tests: ["src/http/idempotency.test.ts"],
   },
 ];

@@ -39,6 +39,8 @@ export const NOTHING = {
   "not-agreed": "This was not agreed to.",
   "not-carried": "There was nothing in this message for it.",
   "no-weather": "Only what devices outdoors measure is used for it, and only while a service listens.",
+  "no-scene":
+    "No one was listening, or there was only what a device outdoors measures of the weather, and scenes are not told that.",
   "nobody-listens": "No one was listening, so it went nowhere.",
   "set-aside": "It could not be stored. An operator will look after it; nothing was passed on.",
 };

@@ -5,7 +5,14 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { deviceNumber } from "../../model/centre.ts";
-import { countryCode, methodCode, opaqueReference, subjectTag, timestampMs } from "../../model/consent-record.ts";
+import {
+  contentHash,
+  countryCode,
+  methodCode,
+  opaqueReference,
+  subjectTag,
+  timestampMs,
+} from "../../model/consent-record.ts";
 import type { Seal } from "../../platform/keys/seal.ts";
 
 /** A cookie may have 4,096 bytes, its name and attributes included. */
@@ -22,7 +29,7 @@ const holder = z.strictObject({
   jurisdiction: z.array(countryCode),
   labels: z.array(z.tuple([deviceNumber, z.string()])),
   /** The named token with which the link was made: it ends with it, and so does the session. */
-  via: z.strictObject({ name: z.string(), number: z.number().int() }).optional(),
+  via: z.strictObject({ name: z.string(), digest: contentHash }).optional(),
 });
 export type Holder = z.infer<typeof holder>;
 

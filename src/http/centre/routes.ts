@@ -1,4 +1,5 @@
 /** Everything below `/centre`: the page, the way in and out, and what can be done inside. */
+import type { Callers } from "../access.ts";
 import { auditActs } from "../audited.ts";
 import { describeRoutes, type Scope } from "../contract.ts";
 import { refuseOtherMethods } from "../methods.ts";
@@ -20,6 +21,7 @@ export async function centreRoutes(
   scope: Scope,
   ports: HttpPorts,
   centre: CentrePort,
+  callers: Pick<Callers, "endWith">,
   maxUnderWay: number,
 ): Promise<void> {
   guardAnswers(scope);
@@ -37,7 +39,7 @@ export async function centreRoutes(
     finish();
   });
   await scope.register(async (own) => {
-    requireSession(own, ports, centre);
+    requireSession(own, ports, centre, callers);
     requirePage(own);
     auditActs(
       own,

@@ -4,6 +4,7 @@
  * something. Who leaves ends the session, not only the cookie.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Callers } from "../access.ts";
 import { letIn } from "../connections.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
@@ -29,6 +30,7 @@ export function requireSession(
   scope: FastifyInstance,
   ports: Pick<HttpPorts, "metrics" | "tokens">,
   centre: CentrePort,
+  callers: Pick<Callers, "endWith">,
 ): void {
   const turnAway = (reply: FastifyReply): FastifyReply => {
     ports.metrics.httpRefused("no-session");
@@ -46,6 +48,7 @@ export function requireSession(
     const session = sessionOf(request);
     if (isOutlived(session, ports) || (await centre.leftSessions.has(session.id))) return turnAway(reply);
     letIn(request.raw);
+    if (session.via !== undefined) callers.endWith(session.via, request, reply);
   });
 }
 

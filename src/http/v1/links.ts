@@ -109,8 +109,8 @@ export function linkRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort, l
         labels.push([known.indexOf(key) + 1, label]);
       }
       const expiresAt = Date.now() + Math.min(ttlSeconds, centre.linkSeconds) * 1_000;
-      const { name, number } = tokenOf(request) ?? {};
-      const via = name === undefined || number === undefined ? undefined : { name, number };
+      const use = tokenOf(request);
+      const via = use && { name: use.name, digest: use.digest };
       const link = sealLink(centre.links, { ...who, tag, labels, ...(via && { via }) }, expiresAt);
       if (link === undefined) return refuse(reply, "link-too-large");
       const url = `${centre.publicUrl?.replace(/\/+$/, "") ?? listening()}${CENTRE_PATH}/#${link.token}`;
