@@ -106,7 +106,7 @@ for (const [index, step] of steps.entries()) {
 
 /**
  * The arguments without `--services private`, which is none of the program's, and whether it is to have private servers:
- * `npm start` brings its own unless it is told of others.
+ * `npm start` brings its own unless it is told of others, or only asked about a configuration.
  */
 function servicesOf(word, args) {
   if (!ON_PRIVATE_SERVERS.includes(word)) return { args, privately: false };
@@ -114,14 +114,15 @@ function servicesOf(word, args) {
     process.once("exit", () => process.stderr.write(SERVICES_USAGE));
     return { args, privately: false };
   }
+  const asksOnly = word === "start" && args.includes("--check");
   const named = args.findIndex(
     (arg, at) => arg === "--services=private" || (arg === "--services" && args[at + 1] === "private"),
   );
-  if (named >= 0) return { args: args.toSpliced(named, args[named] === "--services" ? 2 : 1), privately: true };
+  if (named >= 0) return { args: args.toSpliced(named, args[named] === "--services" ? 2 : 1), privately: !asksOnly };
   const { REDIS_URL, CONSENTRY_REDIS_URL, INFLUX_URL, CONSENTRY_SINKS_INFLUX_URL } = process.env;
   const urls = (REDIS_URL || CONSENTRY_REDIS_URL) && (INFLUX_URL || CONSENTRY_SINKS_INFLUX_URL);
   const configured = args.some((arg) => /^--config(=|$)/.test(arg));
-  return { args, privately: word === "start" && !configured && !urls };
+  return { args, privately: word === "start" && !asksOnly && !configured && !urls };
 }
 
 async function installPackages() {

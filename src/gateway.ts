@@ -44,6 +44,7 @@ import { createPipeline } from "./wiring/pipeline.ts";
 import { createPlaces, type PlaceOverrides } from "./wiring/places.ts";
 import { createPreparations } from "./wiring/preparations.ts";
 import { createQueue, type QueueOverrides } from "./wiring/queue.ts";
+import { type Origin, Reload } from "./wiring/reload.ts";
 import { createRights, type Rights, type RightsOverrides } from "./wiring/rights.ts";
 import { createSafekeeping } from "./wiring/safekeeping.ts";
 import { createSchema } from "./wiring/schema.ts";
@@ -70,17 +71,23 @@ export interface Gateway {
   stop(): Promise<void>;
   /** Reloads changed key files at once; otherwise that takes a second or two. */
   reloadKeys(): void;
+  /** Reads the configuration again, once started. Never rejects: the log says what became of it. */
+  reload(): Promise<void>;
   /** What a PUBACK guarantees; known after `start`. */
   readonly durability: Durability | undefined;
 }
 
-/** `fatal` is called when the gateway can no longer do its work and a supervisor must restart it. */
+/**
+ * `fatal` is called when the gateway can no longer do its work and a supervisor must restart it. `origin`: from where the
+ * configuration is read again; without one only the files that it names are.
+ */
 export function createGateway(
   config: Config,
   keys: Keys,
   writtenLog: Log,
   fatal: (error: Error) => void,
   overrides: Overrides = {},
+  origin: Origin = { examine: () => ({ config, problems: [], placeOf: () => undefined }), useLogLevel: () => {} },
 ): Gateway {
   const metrics = new Metrics({ eventLoopDelayMs: config.observe.eventLoopDelayMs });
   const log = countingAlarms(writtenLog, (alarm) => metrics.logAlarm(alarm));
@@ -293,6 +300,8 @@ export function createGateway(
     disclosures: outlets.http.disclosures,
   });
   const tokens = createTokens(base);
+  const tellers = [store, crowds, deidentifier];
+  const reload = new Reload(base, { origin, audit, ingress, deidentifier, tellers });
   const { api, health } = createApi(base, {
     consent,
     safekeeping,
@@ -309,6 +318,7 @@ export function createGateway(
     audit,
     damaged,
     availability,
+    reload,
   });
   const events = createEvents(base, {
     sessionEnded: (device) => {
@@ -339,7 +349,7 @@ export function createGateway(
   // Downstream first: nothing is accepted before everything after it can process it.
   const parts: Part[] = [
     partOf("metrics", metrics),
-    ...createPreparations(config, deidentifier, dialects),
+    ...createPreparations(config, deidentifier, base, (files) => reload.started(files)),
     ...(config.metrics.enabled ? [partOf("metrics listener", health)] : []),
     redis.part,
     queue.writablePart,
@@ -376,6 +386,7 @@ export function createGateway(
       await ingress.close();
     },
     reloadKeys: () => safekeeping.reloadKeys(),
+    reload: () => reload.bySignal(),
     get durability() {
       return queue.durability();
     },

@@ -1,5 +1,8 @@
 /** Lays `CONSENTRY_…` variables over the configuration file. A variable that names no option is an error. */
+import { meant, nearest, UNKNOWN_VARIABLE } from "./advice.ts";
 import { environmentName, type OptionRow } from "./options.ts";
+import type { Places } from "./places.ts";
+import type { ConfigProblem } from "./problems.ts";
 import { put, remove, type Tree } from "./tree.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -13,13 +16,23 @@ const ALIASES = [
   { alias: "INFLUX_URL", path: ["sinks", "influx", "url"] },
 ];
 
-/** Changes `tree` in place and appends to `problems`. */
-export function overlayEnvironment(tree: Tree, rows: readonly OptionRow[], env: Environment, problems: string[]): void {
+/** Changes `tree` in place, notes in `places` what it has set, and appends to `problems`. */
+export function overlayEnvironment(
+  tree: Tree,
+  rows: readonly OptionRow[],
+  env: Environment,
+  places: Places,
+  problems: ConfigProblem[],
+): void {
   const given = withAliases(env);
-  const known = new Set(rows.map((row) => row.environment));
+  const known = new Set(rows.flatMap(({ environment }) => environment ?? []));
   for (const name of given.keys()) {
     if (known.has(name)) continue;
-    problems.push(`${PRINTABLE_NAME.test(name) ? name : `${PREFIX}(unprintable)`}: unknown-variable`);
+    problems.push(
+      PRINTABLE_NAME.test(name)
+        ? { option: name, reason: `unknown variable${meant(nearest(name, [...known]))}`, code: UNKNOWN_VARIABLE }
+        : { option: `${PREFIX}(unprintable)`, reason: "unknown variable", code: UNKNOWN_VARIABLE },
+    );
   }
   for (const row of rows) {
     const value = row.environment === undefined ? undefined : given.get(row.environment);
@@ -30,20 +43,30 @@ export function overlayEnvironment(tree: Tree, rows: readonly OptionRow[], env: 
   }
   for (const row of rows) {
     const value = row.environment === undefined ? undefined : given.get(row.environment);
-    if (value !== undefined) put(tree, row.path, coerce(row.kind, value));
+    if (value === undefined) continue;
+    put(tree, row.path, coerce(row.kind, value.text));
+    places.setBy(row.path, value.variable);
   }
 }
 
-function withAliases(env: Environment): Map<string, string> {
-  const given = new Map<string, string>();
+interface Given {
+  readonly text: string;
+  /** As it is called in the environment. */
+  readonly variable: string;
+}
+
+function withAliases(env: Environment): Map<string, Given> {
+  const given = new Map<string, Given>();
   for (const [name, value] of Object.entries(env)) {
     // Compose files pass on a variable that is not set as an empty one.
-    if (name.startsWith(PREFIX) && value !== undefined && value !== "") given.set(name, value);
+    if (name.startsWith(PREFIX) && value !== undefined && value !== "")
+      given.set(name, { text: value, variable: name });
   }
   for (const { alias, path } of ALIASES) {
     const value = env[alias];
     const own = environmentName(path);
-    if (value !== undefined && value !== "" && !given.has(own) && !given.has(`${own}_FILE`)) given.set(own, value);
+    if (value !== undefined && value !== "" && !given.has(own) && !given.has(`${own}_FILE`))
+      given.set(own, { text: value, variable: alias });
   }
   return given;
 }

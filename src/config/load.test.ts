@@ -92,17 +92,20 @@ describe("what is refused", () => {
       CONSENTRY_MQTT_PORT: "1",
       CONSENTRY_QUEUE_WATCHDOG_MS: "soon",
     });
-    expect(message).toContain("CONSENTRY_MQTT_PORT: unknown-variable");
-    expect(message).toContain("mqtt.tpc: unknown-option");
-    expect(message).toContain("extra: unknown-option");
-    expect(message).toContain("mqtt.maxTopicLevels: invalid-type");
-    expect(message).toContain("queue.watchdogMs: invalid-type");
+    expect(message).toContain("CONSENTRY_MQTT_PORT: unknown variable");
+    expect(message).toContain("mqtt.tpc: unknown option (did you mean mqtt.tcp?) at config.yaml:1");
+    expect(message).toContain("extra: unknown option at config.yaml:2");
+    expect(message).toContain("mqtt.maxTopicLevels: must be 3..64 at config.yaml:1");
+    expect(message).toMatch(/queue\.watchdogMs: must be \d+\.\.\d+ in CONSENTRY_QUEUE_WATCHDOG_MS/);
   });
 
   it.each([
-    ["deidentify: { location: { finestResolution: 7 } }", "deidentify.location.finestResolution: too-big"],
-    ["deidentify: { ip: { v4PrefixBits: 17 } }", "deidentify.ip.v4PrefixBits: too-big"],
-    ["deidentify: { ip: { v6PrefixBits: 33 } }", "deidentify.ip.v6PrefixBits: too-big"],
+    [
+      "deidentify: { location: { finestResolution: 7 } }",
+      "deidentify.location.finestResolution: must be 0..6 at config.yaml:1",
+    ],
+    ["deidentify: { ip: { v4PrefixBits: 17 } }", "deidentify.ip.v4PrefixBits: must be "],
+    ["deidentify: { ip: { v6PrefixBits: 33 } }", "deidentify.ip.v6PrefixBits: must be "],
     ["sinks: { influx: { timeoutMs: 2000 } }", "sinks.influx.timeoutMs: must-be-below-consent-lease"],
     ["mqtt: { tls: { enabled: true } }", "mqtt.tls.certFile: required-for-tls"],
     ["mqtt: { tcp: { enabled: false } }", "mqtt: no-listener-enabled"],
@@ -110,32 +113,58 @@ describe("what is refused", () => {
     ["sinks: { influx: { url: 'http://u:p@h:1' } }", "sinks.influx.url: credentials-or-query-in-url"],
     ["centre: { publicUrl: 'https://privacy.example/?x' }", "centre.publicUrl: not-a-plain-http-url"],
     ["centre: { publicUrl: 'javascript:x' }", "centre.publicUrl: not-a-plain-http-url"],
-    ["centre: { linkSeconds: 901 }", "centre.linkSeconds: too-big"],
-    ["redis: { url: 'http://h:1' }", "redis.url: invalid-format"],
-    ["services: [{ name: a, purposes: [marketing], region: IN }]", "services.0.purposes.0: invalid-value"],
-    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.relation: invalid-value"],
-    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.recipient: invalid-type"],
+    ["centre: { linkSeconds: 901 }", "centre.linkSeconds: must be "],
+    ["redis: { url: 'http://h:1' }", "redis.url: must be an address (URL)"],
+    ["services: [{ name: a, purposes: [marketing], region: IN }]", "services.0.purposes.0: must be one of "],
+    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.relation: must be one of "],
+    ["services: [{ name: a, purposes: [scene], region: IN }]", "services.0.recipient: must be "],
     [`services: [{ ${SERVICE}, relation: third-party }]`, "services.0.token: required"],
     [`services: [{ ${SERVICE}, relation: processor }]`, "services.0.contractRef: required-for-processor"],
-    [`services: [{ ${SERVICE}, relation: processor, contractRef: "a|b" }]`, "services.0.contractRef: invalid-format"],
+    [
+      `services: [{ ${SERVICE}, relation: processor, contractRef: "a|b" }]`,
+      "services.0.contractRef: must have the form ",
+    ],
     ["retention: { deviceLocationDays: 7 }", "retention.deviceLocationDays: must-exceed-epoch"],
-    ["role: all", "role: unknown-option"],
-    ["queue: { requireDurability: hope }", "queue.requireDurability: invalid-value"],
-    ["mqtt: 5", "mqtt: invalid-type"],
+    ["role: all", "role: unknown option at config.yaml:1"],
+    ["queue: { requireDurability: hope }", "queue.requireDurability: must be one of "],
+    ["mqtt: 5", "mqtt: must be a section"],
     ["- 1", "file: not-a-mapping"],
-    ['{"__proto__": {"mqtt": "all"}}', "(unprintable): unknown-option"],
+    ['{"__proto__": {"mqtt": "all"}}', "(unprintable): unknown option"],
     ["redis: &r { keyPrefix: a }\nkeys: *r", "file: alias-not-allowed"],
-    ["mqtt: !!js/function 'x'", "file line 1: TAG_RESOLVE_FAILED"],
-    ["mqtt: all\nmqtt: all", "file line 2: DUPLICATE_KEY"],
+    ["mqtt: !!js/function 'x'", "file: TAG_RESOLVE_FAILED at config.yaml:1"],
+    ["mqtt: all\nmqtt: all", "file: DUPLICATE_KEY at config.yaml:2"],
   ])("%s", (yaml, problem) => {
     expect(refusal(yaml)).toContain(problem);
+  });
+
+  it("says where each was given, and which name was probably meant", () => {
+    const yaml =
+      "mqtt:\n  maxKeepalive: 9\nqueue:\n  # small\n  backlogBytes: 3\nlogLevel: info\nsinks: { residency: [INDIA] }\n";
+    const problems = refusal(yaml, { CONSENTRY_REDIS_KEYPREFIX: "x", REDIS_URL: "http://h" }).split(
+      /; |: (?=mqtt.max)/,
+    );
+    expect(problems).toEqual([
+      "CONFIG_INVALID: CONSENTRY_REDIS_KEYPREFIX: unknown variable (did you mean CONSENTRY_REDIS_KEY_PREFIX?)",
+      expect.stringMatching(/^redis\.url: must be an address .* in REDIS_URL$/),
+      "mqtt.maxKeepalive: unknown option (did you mean mqtt.maxKeepaliveS?) at config.yaml:2",
+      "queue.backlogBytes: must be 1048576..1099511627776 at config.yaml:5",
+      expect.stringMatching(/^sinks\.residency\.0: must have the form .* at config\.yaml:7$/),
+      "logLevel: unknown option (did you mean observe.logLevel?) at config.yaml:6",
+    ]);
+  });
+
+  it("counts what is beyond a hundred", () => {
+    const options = Array.from({ length: 130 }, (_, index) => `x${index}: 1\n`).join("");
+    expect(refusal(options)).toMatch(/and 30 more$/);
   });
 
   it("gives the scraper a token of its own, which opens nothing else", () => {
     expect(load(`metrics: { token: ${OTHER_TOKEN} }`).metrics).toMatchObject({ enabled: false, token: OTHER_TOKEN });
     expect(load().metrics.token).toBeUndefined();
     expect(refusal(`metrics: { token: ${TOKEN} }`)).toContain("metrics.token: token-used-twice");
-    expect(refusal("metrics: { token: short }")).toContain("metrics.token: too-small");
+    expect(refusal("metrics: { token: short }")).toContain(
+      "metrics.token: must be a text of 32..4096 characters at config.yaml:1",
+    );
   });
 
   it("names a service and a token once", () => {
@@ -193,7 +222,7 @@ redis: { urlFile: ${NONE} }`;
       "CONFIG_INVALID: sinks.influx.passwordFile: ENOENT",
     );
     expect(() => loadSections({ file: file("mqtt: { nonsense: 1 }"), env: {} }, ["keys"])).toThrow(
-      "CONFIG_INVALID: mqtt.nonsense: unknown-option",
+      "CONFIG_INVALID: mqtt.nonsense: unknown option at config.yaml:1",
     );
   });
 });
@@ -268,8 +297,8 @@ describe("secrets", () => {
         `services: [{ name: "${canary}", purposes: ["${canary}"], region: IN, token: ${short}, "${canary}": 1 }]\n`,
       { CONSENTRY_HTTP_TOKEN: short, CONSENTRY_CANARY: canary },
     );
-    expect(second).toContain("http.token: too-small");
-    expect(second).toContain("services.0.token: too-small");
+    expect(second).toContain("http.token: must be a text of 32..4096 characters in CONSENTRY_HTTP_TOKEN");
+    expect(second).toContain("services.0.token: must be a text of 32..4096 characters at config.yaml:5");
     expect(second).not.toContain(canary);
     expect(second).not.toContain(short);
   });

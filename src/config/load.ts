@@ -1,13 +1,15 @@
 /**
- * Builds the configuration: defaults < file < environment. Every problem is reported at once, as
- * `path: code`; no value, and so no secret, ever appears in an error.
+ * Builds the configuration: defaults < file < environment. Every problem is reported at once, with the option, the reason and
+ * where it was given; no value, and so no secret, ever appears in an error.
  */
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
-import { GatewayError } from "../model/errors.ts";
+import { codeOf, type Issue, printable, reasonOf, UNKNOWN_OPTION, unknownOption } from "./advice.ts";
 import { overlayEnvironment } from "./environment.ts";
 import { type OptionRow, optionRows } from "./options.ts";
+import { Places } from "./places.ts";
+import { ConfigFault, type ConfigProblem } from "./problems.ts";
 import { type CommandConfig, type Config, configSchema } from "./schema.ts";
 import { at, put, remove, type Tree } from "./tree.ts";
 
@@ -51,31 +53,58 @@ export function loadSections<Section extends keyof CommandConfig>(
   return Object.fromEntries(picked) as unknown as Pick<CommandConfig, Section>;
 }
 
+/** A configuration with all that is wrong with it. */
+export interface Examined {
+  /** Absent when not even the rest of it can be read. With problems it holds defaults where something is wrong. */
+  readonly config: Config | undefined;
+  readonly problems: readonly ConfigProblem[];
+  /** Where an option was given, for what only shows when its file is read. */
+  placeOf(option: string): string | undefined;
+}
+
+/** As `loadConfig`, but what is wrong is told and not thrown, so that more of it can be looked for. */
+export function examineConfig(source: ConfigSource): Examined {
+  return examine(source, () => true);
+}
+
 function load(source: ConfigSource, reads: Reads): Config {
-  const problems: string[] = [];
-  const rows = optionRows();
-  const tree = source.file === undefined ? {} : readTree(source.file, rows, problems);
-  overlayEnvironment(tree, rows, source.env, problems);
-  const files = readSecretFiles(tree, rows, reads, problems, source.env.CREDENTIALS_DIRECTORY);
-  const config = parse(tree, problems);
-  if (config === undefined || problems.length > 0)
-    throw new GatewayError("CONFIG_INVALID", problems.map((problem) => bySource(problem, files)).join("; "));
+  const { config, problems } = examine(source, reads);
+  if (config === undefined || problems.length > 0) throw new ConfigFault(problems);
   return deepFreeze(config);
 }
 
-function readTree(file: string, rows: readonly OptionRow[], problems: string[]): Tree {
+function examine(source: ConfigSource, reads: Reads): Examined {
+  const problems: ConfigProblem[] = [];
+  const places = new Places();
+  const rows = optionRows();
+  const placeOf = (option: string) => places.of(option.split("."));
+  try {
+    const tree = source.file === undefined ? {} : readTree(source.file, rows, places, problems);
+    overlayEnvironment(tree, rows, source.env, places, problems);
+    const files = readSecretFiles(tree, rows, reads, places, problems, source.env.CREDENTIALS_DIRECTORY);
+    const config = parse(tree, rows, places, problems) ?? parse(withoutFaults(tree), rows, places, []);
+    const told = problems.map((problem) => bySource(problem, files, placeOf));
+    return { config, problems: told, placeOf };
+  } catch (error) {
+    if (!(error instanceof ConfigFault)) throw error;
+    return { config: undefined, problems: error.problems, placeOf };
+  }
+}
+
+function readTree(file: string, rows: readonly OptionRow[], places: Places, problems: ConfigProblem[]): Tree {
   const content = readWhole(file, MAX_FILE_BYTES);
-  if ("code" in content) throw new GatewayError("CONFIG_INVALID", `file: ${content.code}`);
-  const tree = parseYaml(content.text);
+  if ("code" in content) throw fileFault(content.code);
+  const tree = parseYaml(file, content.text, places);
   if (!content.open) return tree;
   for (const place of secretPlaces(tree, rows)) {
-    if (holdsSecret(place.row, at(tree, place.path))) problems.push(`${place.path.join(".")}: secret-in-open-file`);
+    if (holdsSecret(place.row, at(tree, place.path)))
+      problems.push({ ...placed(places, place.path), reason: "secret-in-open-file" });
   }
   return tree;
 }
 
 /** Plain YAML 1.2 only: no aliases (they can multiply), no tags, no key twice. */
-function parseYaml(text: string): Tree {
+function parseYaml(file: string, text: string, places: Places): Tree {
   const lineCounter = new LineCounter();
   const document = parseDocument(text, {
     schema: "core",
@@ -85,24 +114,37 @@ function parseYaml(text: string): Tree {
     logLevel: "silent",
   });
   const fault = document.errors[0] ?? document.warnings[0];
-  if (fault !== undefined) {
-    throw new GatewayError("CONFIG_INVALID", `file line ${lineCounter.linePos(fault.pos[0]).line}: ${fault.code}`);
-  }
+  if (fault !== undefined)
+    throw fileFault(fault.code, `at ${basename(file)}:${lineCounter.linePos(fault.pos[0]).line}`);
   let tree: unknown;
   try {
     tree = document.toJS({ maxAliasCount: 0 });
   } catch {
-    throw new GatewayError("CONFIG_INVALID", "file: alias-not-allowed");
+    throw fileFault("alias-not-allowed");
   }
   if (tree === null || tree === undefined) return {};
-  if (typeof tree !== "object" || Array.isArray(tree)) throw new GatewayError("CONFIG_INVALID", "file: not-a-mapping");
+  if (typeof tree !== "object" || Array.isArray(tree)) throw fileFault("not-a-mapping");
+  places.useFile(file, document, lineCounter);
   return tree as Tree;
 }
 
+function fileFault(reason: string, place?: string): ConfigFault {
+  return new ConfigFault([{ option: "file", reason, place }]);
+}
+
+function placed(places: Places, path: readonly string[]): Pick<ConfigProblem, "option" | "place"> {
+  return { option: path.join("."), place: places.of(path) };
+}
+
 /** A secret that came out of a file is found fault with under the option that names the file. */
-function bySource(problem: string, files: ReadonlySet<string>): string {
-  const [path = "", ...reason] = problem.split(": ");
-  return [files.has(path) ? `${path}File` : path, ...reason].join(": ");
+function bySource(
+  problem: ConfigProblem,
+  files: ReadonlySet<string>,
+  placeOf: (option: string) => string | undefined,
+): ConfigProblem {
+  if (!files.has(problem.option)) return problem;
+  const option = `${problem.option}File`;
+  return { ...problem, option, place: placeOf(option) };
 }
 
 /** Puts the content of every `xFile` that belongs to a secret into `x`; it answers which those are. */
@@ -110,7 +152,8 @@ function readSecretFiles(
   tree: Tree,
   rows: readonly OptionRow[],
   reads: Reads,
-  problems: string[],
+  places: Places,
+  problems: ConfigProblem[],
   credentials: string | undefined,
 ): ReadonlySet<string> {
   const files = new Set<string>();
@@ -126,10 +169,12 @@ function readSecretFiles(
     if (typeof file !== "string") continue;
     const guarded = credentials !== undefined && credentials !== "" && dirname(resolve(file)) === resolve(credentials);
     const content = readWhole(file, MAX_SECRET_BYTES, guarded ? OPEN_CREDENTIAL : OPEN_TO_OTHERS);
-    if (at(tree, path) !== undefined) problems.push(`${path.join(".")}: given-twice`);
-    else if ("code" in content) problems.push(`${filePath.join(".")}: ${content.code}`);
-    else if (content.open) problems.push(`${filePath.join(".")}: readable-by-others`);
-    else if (content.text.trim() === "") problems.push(`${filePath.join(".")}: empty`);
+    const faulty = (which: readonly string[], reason: string): unknown =>
+      problems.push({ ...placed(places, which), reason });
+    if (at(tree, path) !== undefined) faulty(path, "given-twice");
+    else if ("code" in content) faulty(filePath, content.code);
+    else if (content.open) faulty(filePath, "readable-by-others");
+    else if (content.text.trim() === "") faulty(filePath, "empty");
     else {
       put(tree, path, content.text.replace(/\r?\n$/, ""));
       files.add(path.join("."));
@@ -175,16 +220,16 @@ function readWhole(
   }
 }
 
-function parse(tree: Tree, problems: string[]): Config | undefined {
+function parse(tree: Tree, rows: readonly OptionRow[], places: Places, problems: ConfigProblem[]): Config | undefined {
   const result = configSchema.safeParse(tree);
   if (!result.success) {
-    for (const issue of result.error.issues) problems.push(...problemsOf(issue));
+    for (const issue of result.error.issues) problems.push(...problemsOf(issue, rows, places));
     return undefined;
   }
   const { http, services, ...rest } = result.data;
-  const required = (token: string | undefined, path: string): string => {
-    const unread = problems.some((problem) => problem.startsWith(`${path}File: `));
-    if (token === undefined && !unread) problems.push(`${path}: required`);
+  const required = (token: string | undefined, path: readonly string[]): string => {
+    const unread = problems.some(({ option }) => option === `${path.join(".")}File`);
+    if (token === undefined && !unread) problems.push({ ...placed(places, path), reason: "required" });
     return token ?? "";
   };
   return {
@@ -193,35 +238,40 @@ function parse(tree: Tree, problems: string[]): Config | undefined {
       ...http,
       approvers: http.approvers.map((approver, index) => ({
         ...approver,
-        token: required(approver.token, `http.approvers.${index}.token`),
+        token: required(approver.token, ["http", "approvers", String(index), "token"]),
       })),
     },
     services: services.map((service, index) => ({
       ...service,
-      token: required(service.token, `services.${index}.token`),
+      token: required(service.token, ["services", String(index), "token"]),
     })),
   };
 }
 
-interface Issue {
-  readonly code: string;
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-  readonly keys?: readonly string[];
+function problemsOf(issue: Issue, rows: readonly OptionRow[], places: Places): ConfigProblem[] {
+  const path = issue.path.map(String);
+  if (issue.code !== "unrecognized_keys")
+    return [{ ...placed(places, path), reason: reasonOf(issue), code: codeOf(issue) }];
+  const options = rows.map((row) => row.path.join("."));
+  return (issue.keys ?? []).map((key) => ({
+    option: [...path, printable(key)].join("."),
+    reason: unknownOption(path, key, options),
+    code: UNKNOWN_OPTION,
+    place: places.of([...path, key]),
+  }));
 }
 
-/** An option's name helps a person who mistyped it; anything longer or stranger could be a value in the wrong place. */
-const PRINTABLE_NAME = /^[A-Za-z][A-Za-z0-9]{0,29}$/;
-
-function problemsOf(issue: Issue): string[] {
-  const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys") {
-    const names = (issue.keys ?? []).map((key) => (PRINTABLE_NAME.test(key) ? key : "(unprintable)"));
-    return names.map((name) => `${[...path, name].join(".")}: unknown-option`);
+/** The same with defaults in place of every section that something is wrong with. */
+function withoutFaults(tree: Tree): Tree {
+  const result = configSchema.safeParse(tree);
+  const left = structuredClone(tree);
+  for (const { code, path, ...issue } of result.error?.issues ?? []) {
+    const names = path.map(String);
+    if (code === "unrecognized_keys")
+      for (const key of (issue as Partial<Issue>).keys ?? []) remove(left, [...names, key]);
+    else remove(left, names);
   }
-  // A custom issue carries one of the codes below as its message; any other message may quote what it complains about.
-  const code = issue.code === "custom" ? issue.message : issue.code.replaceAll("_", "-");
-  return [`${path.join(".")}: ${code}`];
+  return left;
 }
 
 function deepFreeze<Value>(value: Value): Value {

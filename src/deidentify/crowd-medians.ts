@@ -31,13 +31,17 @@ interface Medians {
 const FINEST_RESOLUTION = 6;
 
 export class CrowdMedians {
-  readonly #rounds: ReadonlyMap<string, Round>;
+  #rounds: ReadonlyMap<string, Round>;
   readonly #coarsest: number;
 
   constructor({ properties, coarsestResolution }: CrowdMediansOptions) {
-    const told = properties.filter(({ weatherStep }) => weatherStep !== undefined);
-    this.#rounds = new Map(told.map(({ name, weatherStep }) => [name, roundTo(weatherStep)]));
+    this.#rounds = roundsOf(properties);
     this.#coarsest = coarsestResolution;
+  }
+
+  /** From the next step on. */
+  useProperties(properties: CrowdMediansOptions["properties"]): void {
+    this.#rounds = roundsOf(properties);
   }
 
   /** The cell within which the values of this one stay. */
@@ -59,6 +63,11 @@ export class CrowdMedians {
     }
     return [...told.values()];
   }
+}
+
+function roundsOf(properties: CrowdMediansOptions["properties"]): ReadonlyMap<string, Round> {
+  const told = properties.filter(({ weatherStep }) => weatherStep !== undefined);
+  return new Map(told.map(({ name, weatherStep }) => [name, roundTo(weatherStep)]));
 }
 
 /** By resolution. */

@@ -45,7 +45,7 @@ export class Deidentifier {
   readonly #keyring: Keyring;
   readonly #locations: Locations;
   readonly #models: ModelFamilies;
-  readonly #status: StatusFilter;
+  #status: StatusFilter;
 
   constructor(options: DeidentifierOptions, keyring: Keyring) {
     this.#options = options;
@@ -58,6 +58,16 @@ export class Deidentifier {
   /** The operator's own table, read when the gateway starts and before the first message. */
   useDensities(rows: readonly DensityRow[]): void {
     this.#locations.useDensities(rows);
+  }
+
+  /** From the next message on: what `status` may say, and how exactly each purpose is told. */
+  useProperties(properties: readonly Property[]): void {
+    this.#status = new StatusFilter(properties);
+  }
+
+  /** The rules that come with dialects are others. */
+  dialectsChanged(): void {
+    this.#models.forget();
   }
 
   /**

@@ -46,6 +46,11 @@ export class ModelFamilies {
     return this.#familyOf(model).outdoor;
   }
 
+  /** The rules are others: each model is looked for in them again. */
+  forget(): void {
+    this.#known.clear();
+  }
+
   #familyOf(model: string): Family {
     let family = this.#known.get(model);
     if (family === undefined) {

@@ -18,6 +18,6 @@ export function asyncApiRoute(scope: Scope, ports: Pick<HttpPorts, "asyncApi">):
         response: { 200: document },
       },
     },
-    async () => ports.asyncApi as z.infer<typeof document>,
+    async () => ports.asyncApi() as z.infer<typeof document>,
   );
 }

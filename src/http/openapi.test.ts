@@ -170,6 +170,7 @@ test("describes exactly the routes there are", () => {
     "POST /v1/devices/{device}/check",
     "POST /v1/devices/{device}/token",
     "POST /v1/policies",
+    "POST /v1/reload",
     "POST /v1/services/{name}/tokens",
     "POST /v1/subjects/{subject}/consents",
     "POST /v1/subjects/{subject}/erasures",

@@ -16,6 +16,7 @@ import type { HttpRefusal } from "../model/outcome.ts";
 import type { PlainProperty } from "../model/property.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
 import type { Readiness } from "../model/readiness.ts";
+import type { Reloaded } from "../model/reload.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { DevicePorts, HoldPorts, SubjectPorts } from "../operations/ports.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
@@ -118,11 +119,13 @@ export interface HttpPorts extends SubjectPorts, DevicePorts, HoldPorts {
   };
   /** What would become of a publication; `undefined` for a device behind a hub. */
   check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;
+  /** Reads the configuration again, by an order over HTTP. Throws REDIS_UNAVAILABLE. */
+  reload(): Promise<Reloaded>;
   /** The privacy centre; absent: switched off. */
   readonly centre?: CentrePort | undefined;
   readiness(): Readiness;
   /** What services receive and may publish over MQTT. */
-  readonly asyncApi: Readonly<Record<string, unknown>>;
+  asyncApi(): Readonly<Record<string, unknown>>;
   readonly metrics: SubjectPorts["metrics"] & {
     /** Prometheus text format; `open` as anybody may read it. */
     text(view: "open" | "full"): Promise<string>;

@@ -84,6 +84,10 @@ export const PROBLEMS = {
   "expectation-failed": { status: 417, title: "Nothing but 100-continue can be expected" },
   "idempotency-key-reused": { status: 422, title: "This Idempotency-Key came with another request before" },
   "policy-version-unknown": { status: 422, title: "Consent refers to a policy version that was never published" },
+  "config-invalid": {
+    status: 422,
+    title: "The configuration is not as it must be; nothing has changed, and `errors` says what is wrong",
+  },
   "dialect-unknown": { status: 422, title: "The gateway knows no dialect of this name" },
   "service-not-covered": {
     status: 422,

@@ -64,6 +64,7 @@ const OPENS: Readonly<Record<TokenScope, readonly string[]>> = {
     "GET /v1/policies/{version}",
     "GET /v1/services",
     "GET /v1/services/{name}",
+    "POST /v1/reload",
   ],
 };
 /** One scope alone does not open it: on the page behind a link all of this can be done. */
@@ -90,7 +91,8 @@ beforeAll(async () => {
     lookup: { deviceKey: () => "device", subjectTag: () => "subject", aliasMac: () => "alias" },
     log: { info: () => {}, warn: () => {}, error: () => {} },
     metrics: { text: async () => "", httpRefused: (reason: string) => void refused.push(reason) },
-    asyncApi: {},
+    reload: async () => ({ changed: [], needRestart: [] }),
+    asyncApi: () => ({}),
     centre: { properties: [], samples: { stop: () => {} } },
     refusals: { of: () => [] },
     check: async () => undefined,

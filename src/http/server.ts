@@ -44,6 +44,7 @@ import { holdRoutes } from "./v1/holds.ts";
 import { hubRoutes } from "./v1/hubs.ts";
 import { linkRoutes } from "./v1/links.ts";
 import { policyRoutes } from "./v1/policies.ts";
+import { reloadRoutes } from "./v1/reload.ts";
 import { ROUTE_SCOPES } from "./v1/scopes.ts";
 import { serviceRoutes } from "./v1/services.ts";
 import { withdrawalRoutes } from "./v1/withdrawals.ts";
@@ -103,6 +104,7 @@ export async function createApp(options: HttpOptions, ports: HttpPorts): Promise
     disclosureRoutes(scope, ports);
     exportRoutes(scope, ports);
     auditRoutes(scope, ports);
+    reloadRoutes(scope, ports);
     if (ports.centre !== undefined) linkRoutes(scope, ports, ports.centre, () => addressOf(app, options.host));
     // A scope of its own: its bodies are kept as bytes.
     await scope.register(async (own) => policyRoutes(own, ports));

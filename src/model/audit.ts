@@ -36,6 +36,7 @@ export const AUDIT_ACTS = [
   "export",
   "link-issued",
   "link-used",
+  "configuration-reloaded",
   "retention-run",
   "backup",
   "restore",

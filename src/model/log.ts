@@ -6,6 +6,8 @@ export interface LogFields {
   readonly code?: string;
   readonly reason?: string;
   readonly stage?: string;
+  /** By its name in docs/configuration.md, never with its value. */
+  readonly option?: string;
   readonly purpose?: string;
   readonly listener?: string;
   readonly sink?: string;
@@ -17,6 +19,8 @@ export interface LogFields {
   readonly host?: string;
   readonly port?: number;
   readonly status?: number;
+  /** Of the configuration file. */
+  readonly line?: number;
   readonly count?: number;
   readonly bytes?: number;
   readonly attempt?: number;

@@ -45,11 +45,33 @@ describe("a log line", () => {
     { durability: "fsync" },
     { version: "7.0.15" },
     { signal: "SIGTERM" },
+    { option: "mqtt.tls.certFile" },
+    { option: "deidentify.ip.v4PrefixBits" },
+    { option: "dialects.0" },
+    { option: "services.12.tokenFile", line: 7 },
     { status: 503, count: 12, durationMs: 42, attempt: 3 },
   ] satisfies LogFields[])("keeps %o", (fields) => {
     const { log, first } = recorded();
     log.warn("something happened", fields);
     expect(first()).toMatchObject(fields);
+  });
+
+  it("has no place for a value in the name of an option", () => {
+    for (const option of ["hub-42", "mqtt.00158d0001", "8c2a9f.1", "mqtt.Anna", "12.97,77.59", "a@b.example"]) {
+      const { log, first } = recorded();
+      log.error("option refused", { option });
+      expect(first()).not.toHaveProperty("option");
+    }
+  });
+
+  it("can be told less and more while it is written", () => {
+    const { log, lines } = recorded("error");
+    log.info("one");
+    log.useLevel("info");
+    log.info("two");
+    log.useLevel("silent");
+    log.error("three");
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(["two"]);
   });
 
   it("respects the level", () => {

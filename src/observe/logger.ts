@@ -8,12 +8,19 @@ import { VERSION } from "./version.ts";
 
 export type LogLevel = "info" | "warn" | "error" | "silent";
 
+/** A log whose level can be changed while it is written. */
+export interface LevelledLog extends Log {
+  useLevel(level: LogLevel): void;
+}
+
 const WORD = "[a-z]+[0-9]{0,2}";
 const CONSTANT = "[A-Z]+[0-9]{0,3}";
 /** `no-consent`, `SINK_UNAVAILABLE`, `TimeoutError`: never an address, a coordinate, a serial number or a hash. */
 const CODE = new RegExp(`^(?:${WORD}(?:-${WORD})*|${CONSTANT}(?:_(?:${CONSTANT}|[0-9]{1,3}))*|(?:[A-Z][a-z]+)+)$`);
 /** The name of a part or recurring job, in words of the source: `dead letter count`, `cellActivity`. */
 const STAGE = /^[a-z]+(?:[A-Z][a-z]+)*(?:[ -][a-z]+)*$/;
+/** An option of the configuration, and entries of lists by their number: `mqtt.tls.certFile`, `dialects.0`. */
+const OPTION = /^[a-z]+(?:[A-Z][a-z]+)*[46]?(?:\.(?:[a-z]+[46]?(?:[A-Z][A-Za-z]*)*|\d{1,3}))*$/;
 const REGION = /^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/;
 const VERSION_NUMBER = /^\d{1,5}(?:\.\d{1,5}){0,2}(?:-[a-z]+(?:\.\d{1,3})?)?$/;
 const HOST = /^[A-Za-z0-9.:_-]+$/;
@@ -24,6 +31,7 @@ const FIELDS = {
   code: CODE,
   reason: CODE,
   stage: STAGE,
+  option: OPTION,
   purpose: CODE,
   listener: CODE,
   sink: CODE,
@@ -35,6 +43,7 @@ const FIELDS = {
   host: HOST,
   port: "number",
   status: "number",
+  line: "number",
   count: "number",
   bytes: "number",
   attempt: "number",
@@ -46,7 +55,7 @@ const FIELDS = {
 export function createLog(
   level: LogLevel,
   destination: DestinationStream = openDestination({ dest: 1, sync: true }),
-): Log {
+): LevelledLog {
   const lines = pino(
     {
       level,
@@ -63,6 +72,9 @@ export function createLog(
     info: (event, fields) => write("info", event, fields),
     warn: (event, fields) => write("warn", event, fields),
     error: (event, fields) => write("error", event, fields),
+    useLevel: (next) => {
+      lines.level = next;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Takes out of a `status` what the vocabulary knows and leaves out the rest. What is left out is counted by why, and never
- * kept, sealed or not. Pure: no I/O and no state but the table.
+ * kept, sealed or not. Pure: no I/O and no state but the table, which can grow while messages come: one status is taken by the
+ * table as it is at that moment, whole.
  */
 import type { StatusFields, StatusValue } from "../model/deidentified.ts";
 import type { DropReason } from "../model/outcome.ts";
@@ -28,19 +29,29 @@ const NUMBER_AS_TEXT = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*$/;
 const LONGEST_NUMBER = 40;
 
 export class Vocabulary {
-  /** In the order of the table, the operator's own last. */
-  readonly properties: readonly Property[];
-  readonly #byName: ReadonlyMap<string, Property>;
+  #properties: readonly Property[];
+  #byName: ReadonlyMap<string, Property>;
 
   /** `own`: of the operator; their names must differ from those of the table and from each other. */
   constructor(own: readonly PropertyRow[] = [], stored: StoredValues = "steps") {
     const whole = stored === "steps";
-    this.properties = [
+    this.#properties = [
       ...TABLE.map((row) => propertyOf(row, whole)),
       // What the operator has asked for holds.
       ...own.map((row) => propertyOf(row, whole && row.stored === undefined)),
     ];
-    this.#byName = new Map(this.properties.map((property) => [property.name, property]));
+    this.#byName = new Map(this.#properties.map((property) => [property.name, property]));
+  }
+
+  /** In the order of the table, the operator's own last. */
+  get properties(): readonly Property[] {
+    return this.#properties;
+  }
+
+  /** Knows what `other` knows from now on. It must know all that this one does, and mean the same by it: see `growthOf`. */
+  become(other: Vocabulary): void {
+    this.#properties = other.#properties;
+    this.#byName = other.#byName;
   }
 
   get(name: string): Property | undefined {

@@ -20,6 +20,7 @@ import { createKeptAnswers } from "./kept-answers.ts";
 import type { NotedRecords } from "./noted-records.ts";
 import type { Outlets } from "./outlets.ts";
 import type { Queue } from "./queue.ts";
+import type { Reload } from "./reload.ts";
 import type { Rights } from "./rights.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 import type { Store } from "./store.ts";
@@ -43,6 +44,7 @@ export interface ApiDeps {
   readonly damaged: TellDamage;
   readonly tokens: Pick<Tokens, "directory">;
   readonly availability: Pick<Availability, "state">;
+  readonly reload: Pick<Reload, "run">;
 }
 
 export interface Api {
@@ -101,6 +103,7 @@ export function createApi(base: Base, deps: ApiDeps): Api {
       ...outlets.http,
       refusals: ingress.refusals,
       check: ingress.check,
+      reload: () => deps.reload.run(),
       exports: exports.exports,
       keptAnswers: createKeptAnswers(base),
       centre: centre.http,
@@ -115,7 +118,7 @@ export function createApi(base: Base, deps: ApiDeps): Api {
         damaged,
       }),
       readiness,
-      asyncApi: asyncApi(vocabulary.properties, VERSION),
+      asyncApi: () => asyncApi(vocabulary.properties, VERSION),
       metrics,
       log,
     },

@@ -53,7 +53,10 @@ export function createCentre({ config, keys, redis, keyspace, vocabulary, places
       await redis.publish(keyspace.recordChanged, concerned).catch(() => undefined);
       await samples.changed(concerned);
     },
-    properties: vocabulary.properties.map(plainly),
+    // Some may be added while the gateway runs.
+    get properties() {
+      return vocabulary.properties.map(plainly);
+    },
     places,
     linkSeconds,
     sessionMinutes,

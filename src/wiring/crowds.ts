@@ -19,6 +19,7 @@ import type { CrowdReading, Seen } from "../model/crowd.ts";
 import { MINUTE_MS } from "../model/durations.ts";
 import type { CellId, SubjectTag } from "../model/ids.ts";
 import type { LeaseSource } from "../model/lease.ts";
+import type { Property } from "../model/property.ts";
 import { AgreedClock } from "../platform/agreed-clock.ts";
 import { type Part, partOf } from "../platform/lifecycle.ts";
 import { Periodic } from "../platform/periodic.ts";
@@ -32,6 +33,8 @@ export interface CrowdOverrides {
 }
 
 export interface Crowds {
+  /** Tells these from the next step on. */
+  useProperties(properties: readonly Property[]): void;
   count(seen: readonly Seen[]): Promise<void>;
   gather(readings: readonly CrowdReading[]): Promise<readonly boolean[]>;
   /** Deletes what waits of a subject, and what was told last of cells in which something of the subject is. */
@@ -118,6 +121,7 @@ export function createCrowds(base: Base, deps: CrowdsDeps, { steps }: CrowdOverr
     log,
   );
   return {
+    useProperties: (properties) => medians.useProperties(properties),
     count: (seen) => counts.add(seen),
     gather: (some) => readings.add(some),
     forget: async (subject) => {

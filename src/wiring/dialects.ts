@@ -2,9 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DialectFaults } from "../dialects/compile.ts";
-import { type DialectSource, Dialects } from "../dialects/dialects.ts";
-import { GatewayError } from "../model/errors.ts";
+import { compileDialect } from "../dialects/compile.ts";
+import { type DialectSource, Dialects, type OwnDialect } from "../dialects/dialects.ts";
 import { readOptionFile } from "../platform/start-faults.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
@@ -23,14 +22,8 @@ export function shippedDialects(vocabulary: Vocabulary): Dialects {
   return new Dialects(sources, vocabulary);
 }
 
-/** Throws `CONFIG_INVALID` with file, line and rule of the first fault. */
-export function readOwnDialects(dialects: Dialects, files: readonly string[]): void {
-  for (const [index, file] of files.entries()) {
-    try {
-      dialects.add(readOptionFile(`dialects.${index}`, file).toString("utf8"), `dialects.${index}`);
-    } catch (error) {
-      if (!(error instanceof DialectFaults)) throw error;
-      throw new GatewayError("CONFIG_INVALID", error.faults[0], { cause: error });
-    }
-  }
+/** Reads and compiles one of the operator's own. Throws `CONFIG_INVALID` for a file, DialectFaults for what is in it. */
+export function readOwnDialect(option: string, file: string, vocabulary: Vocabulary): OwnDialect {
+  const text = readOptionFile(option, file).toString("utf8");
+  return { text, dialect: compileDialect(text, option, vocabulary) };
 }

@@ -87,7 +87,10 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
     erasures,
     erasureRecords: new ErasureRecords(redis, keyspace),
     rows,
-    properties: vocabulary.properties.map(plainly),
+    // Some may be added while the gateway runs.
+    get properties() {
+      return vocabulary.properties.map(plainly);
+    },
     keyring,
     keyIsWhole: keyIsWhole(redis, keyspace, keyring, { alone: true }),
     centerOf,

@@ -5,7 +5,7 @@ import { Refusals } from "../ingress/devices/refusals.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
 import { Trial } from "../ingress/dialects/trial.ts";
 import { type BrokerPorts, GatewayBroker } from "../ingress/mqtt/broker.ts";
-import { Listeners } from "../ingress/mqtt/listeners.ts";
+import { type Certificate, Listeners } from "../ingress/mqtt/listeners.ts";
 import { Access } from "../ingress/mqtt/login.ts";
 import { CommandOutcomes } from "../ingress/services/command-outcomes.ts";
 import { Commands, type CommandsPorts } from "../ingress/services/commands.ts";
@@ -60,6 +60,10 @@ export interface Ingress {
   servicesChanged(): void;
   /** Ends the sessions of all devices: each has to authenticate again. */
   endDevices(): void;
+  /** Ends the sessions of devices whose dialect is another one now: they come back and are read by that. */
+  dialectsChanged(): void;
+  /** For connections over TLS that come from now on. */
+  useCertificate(certificate: Certificate): void;
   /** Start before the listeners, when everything after them can take messages. */
   readonly parts: readonly Part[];
   /** Last to start, first to stop. */
@@ -155,6 +159,8 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     check: createCheck(base, deps),
     servicesChanged: () => broker.servicesChanged(),
     endDevices: () => broker.endDevices(),
+    dialectsChanged: () => broker.dialectsChanged((dialect) => base.dialects.get(dialect.name) === dialect),
+    useCertificate: (certificate) => listeners.useCertificate(certificate),
     parts: [
       { name: "broker", start: () => broker.listen(), stop: () => broker.stop() },
       {

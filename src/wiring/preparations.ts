@@ -1,44 +1,34 @@
 /**
  * Checks that need only the configuration, before anything is started: every named file is readable and valid, and
- * every address can be listened on. The error names only the mistyped option.
+ * every address can be listened on. The error names only options, all that are wrong.
  */
 import { createServer, type Server } from "node:net";
 import type { Config } from "../config/schema.ts";
-import { parsePolicy } from "../consent/policy/policies.ts";
 import type { Deidentifier } from "../deidentify/deidentify.ts";
-import { parseDensityTable } from "../deidentify/density-table.ts";
-import type { Dialects } from "../dialects/dialects.ts";
-import { readCertificate } from "../ingress/mqtt/listeners.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { listenFailed, optionUnusable, type Place, readOptionFile, requireWritable } from "../platform/start-faults.ts";
-import { readOwnDialects } from "./dialects.ts";
+import { listenFailed, type Place } from "../platform/start-faults.ts";
+import type { Base } from "./base.ts";
+import { type NamedFiles, readNamedFiles } from "./named-files.ts";
 
 export function createPreparations(
   config: Config,
   deidentifier: Pick<Deidentifier, "useDensities">,
-  dialects: Dialects,
+  { vocabulary, dialects }: Pick<Base, "vocabulary" | "dialects">,
+  started: (files: NamedFiles) => void,
 ): Part[] {
   return [
     {
       name: "files",
       start: () => {
-        readFiles(config, deidentifier);
-        readOwnDialects(dialects, config.dialects);
+        const files = readNamedFiles(config, vocabulary);
+        deidentifier.useDensities(files.densities);
+        dialects.useOwn(files.ownDialects);
+        started(files);
       },
       stop: () => undefined,
     },
     { name: "ports", start: () => tryPorts(placesOf(config)), stop: () => undefined },
   ];
-}
-
-function readFiles({ consent, deidentify, mqtt, backup }: Config, deidentifier: Pick<Deidentifier, "useDensities">) {
-  if (parsePolicy(readOptionFile("consent.policyFile", consent.policyFile)) === undefined)
-    throw optionUnusable("consent.policyFile", "policy-invalid");
-  const table = readOptionFile("deidentify.location.densityFile", deidentify.location.densityFile);
-  deidentifier.useDensities(parseDensityTable(table.toString("utf8")));
-  if (mqtt.tls.enabled) readCertificate(mqtt.tls);
-  requireWritable("backup.journalFile", backup.journalFile, "file");
-  requireWritable("backup.dir", backup.dir, "directory");
 }
 
 /** Under the names of the listeners in the log. */

@@ -4,6 +4,7 @@ import type { Config } from "../config/schema.ts";
 import type { AnalyticsRecord, PlaceRow } from "../model/deidentified.ts";
 import { HOUR_MS } from "../model/durations.ts";
 import { GatewayError } from "../model/errors.ts";
+import type { Property } from "../model/property.ts";
 import { SCHEMA } from "../model/schema.ts";
 import type { Sink } from "../model/sink.ts";
 import type { Metrics } from "../observe/metrics.ts";
@@ -20,6 +21,8 @@ import type { Base } from "./base.ts";
 
 export interface Store {
   readonly sink: Sink;
+  /** Writes and asks for these from now on. */
+  useProperties(properties: readonly Property[]): void;
   /** The sink, once it has been reached; until then its users are told that it is away. */
   readonly reached: PatientStart;
   readonly breaker: CircuitBreaker;
@@ -43,10 +46,15 @@ export interface SinkDeps extends Pick<Base, "vocabulary" | "keyspace" | "log"> 
 /** The place that chooses the store. Nothing is opened before it is started. */
 export function createSink({ config, vocabulary, redis, keyspace, log }: SinkDeps): InfluxSink {
   const maxSockets = config.queue.workerConcurrency + 1;
-  const fields = vocabulary.properties;
   // Asked each time: another gateway may have begun with properties that this one does not have.
-  const formerFields = () => formerProperties(redis, keyspace, fields);
-  const fixed = { fields, formerFields, createDatabase: true, startTimeoutMs: START_TIMEOUT_MS, maxSockets };
+  const formerFields = () => formerProperties(redis, keyspace, vocabulary.properties);
+  const fixed = {
+    fields: vocabulary.properties,
+    formerFields,
+    createDatabase: true,
+    startTimeoutMs: START_TIMEOUT_MS,
+    maxSockets,
+  };
   return new InfluxSink({ ...config.sinks.influx, ...fixed }, log);
 }
 
@@ -73,6 +81,7 @@ export function createStore({ config, vocabulary, redis, keyspace, metrics, log 
 
   return {
     sink,
+    useProperties: (properties) => sink.useFields(properties),
     reached,
     breaker,
     write: (records, signal) => observed(() => reached.use(() => sink.write(records, signal)), metrics),

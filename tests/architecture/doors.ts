@@ -34,6 +34,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "hubs",
     "links",
     "policies",
+    "reload",
     "scopes",
     "services",
     "withdrawals",

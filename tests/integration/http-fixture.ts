@@ -221,7 +221,8 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         tidyRecords: async () => undefined,
         purgeDeadLetters: async (tag, devices) => void purged.push({ subject: tag, devices: [...devices].sort() }),
         readiness: () => self.readiness,
-        asyncApi: { asyncapi: "3.0.0" },
+        reload: async () => ({ changed: [], needRestart: [] }),
+        asyncApi: () => ({ asyncapi: "3.0.0" }),
         metrics: {
           text: async (view) => `consentry_messages_received_total 0${view === "full" ? " full" : ""}\n`,
           httpRefused: () => {},

@@ -38,8 +38,6 @@ const readings = z
   });
 
 export function readingsRoute(scope: Scope, ports: HttpPorts, centre: CentrePort): void {
-  // The same for all callers and for as long as the gateway runs.
-  const answer = { readings: [...centre.properties] };
   scope.get(
     "/centre/api/readings",
     {
@@ -54,7 +52,9 @@ export function readingsRoute(scope: Scope, ports: HttpPorts, centre: CentrePort
     },
     async (request, reply) => {
       const entered = await enter(ports, request);
-      return "refused" in entered ? refuse(reply, entered.refused) : reply.code(200).send(answer);
+      return "refused" in entered
+        ? refuse(reply, entered.refused)
+        : reply.code(200).send({ readings: [...centre.properties] });
     },
   );
 }

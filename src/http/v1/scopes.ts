@@ -41,4 +41,5 @@ export const ROUTE_SCOPES = {
   getRefusals: oneOf("read", "operate"),
   // Whoever tries one message after the other learns what a person consented to.
   checkMessage: oneOf("read"),
+  reloadConfiguration: oneOf("operate"),
 } as const satisfies Readonly<Record<string, Needs>>;

@@ -6,6 +6,7 @@
  */
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
+import type { Dialect } from "../../dialects/compile.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
@@ -210,6 +211,11 @@ export class GatewayBroker extends Aedes {
   /** The same for every device: for when it may have gone unheard whose session was to end. They log in again. */
   endDevices(): void {
     this.#live.endDevices();
+  }
+
+  /** Devices whose dialect has changed log in again, and are read by the new one. */
+  dialectsChanged(inForce: (dialect: Dialect) => boolean): void {
+    this.#live.endSpeakers(inForce);
   }
 
   /**

@@ -5,7 +5,7 @@
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createSecureContext, createServer as createTlsServer } from "node:tls";
+import { createSecureContext, createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import type { Log } from "../../model/log.ts";
 import { listenFailed, optionUnusable, type Place, readOptionFile } from "../../platform/start-faults.ts";
@@ -37,6 +37,7 @@ export interface ListenersPorts {
 
 /** A peer that has gone without a word is found out, also one that need not say anything for a long time. */
 const ACCEPTED = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+const LEAST_TLS = "TLSv1.2";
 const MAX_FRAGMENTS = 256;
 const MAX_CHUNKS = 2_048;
 const MAX_UNREAD_PONGS = 64 * 1024;
@@ -46,6 +47,7 @@ export class Listeners {
   readonly #options: ListenersOptions;
   readonly #ports: ListenersPorts;
   readonly #servers: Server[] = [];
+  #tls: TlsServer | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #doorstep = new Doorstep();
   /** What a listener hands over of TLS or HTTP is not the socket that was counted, but has its ends. */
@@ -67,6 +69,11 @@ export class Listeners {
       await this.#listen("mqtt-tcp", { ...tcp, option: "mqtt.tcp" }, createTcpServer(ACCEPTED, this.#stream));
     if (tls.enabled) await this.#listen("mqtt-tls", { ...tls, option: "mqtt.tls" }, this.#tlsServer());
     if (ws.enabled) await this.#listen("mqtt-ws", { ...ws, option: "mqtt.ws" }, this.#wsServer());
+  }
+
+  /** For the next connections over TLS; those that are there live on under the one before. The pair has been read and fits. */
+  useCertificate({ cert, key }: Certificate): void {
+    this.#tls?.setSecureContext({ cert, key, minVersion: LEAST_TLS });
   }
 
   /** Takes no more connections; those that are there stay until the broker closes them. */
@@ -93,8 +100,9 @@ export class Listeners {
 
   #tlsServer(): Server {
     const { tls, handshakeTimeoutMs } = this.#options;
-    const options = { ...readCertificate(tls), minVersion: "TLSv1.2", ...ACCEPTED } as const;
+    const options = { ...readCertificate(tls), minVersion: LEAST_TLS, ...ACCEPTED } as const;
     const server = createTlsServer({ ...options, handshakeTimeout: handshakeTimeoutMs }, this.#stream);
+    this.#tls = server;
     // A failed handshake ends that socket; without a listener it would end the process.
     server.on("tlsClientError", (_error, socket) => socket.destroy());
     return server;
@@ -190,11 +198,14 @@ function endsOf({ remoteAddress, remotePort, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localPort}`;
 }
 
+/** A chain and the key that fits it, in PEM. */
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 /** Throws `CONFIG_INVALID` naming the one of the two files that cannot be used. */
-export function readCertificate({ certFile = "", keyFile = "" }: ListenersOptions["tls"]): {
-  cert: Buffer;
-  key: Buffer;
-} {
+export function readCertificate({ certFile = "", keyFile = "" }: ListenersOptions["tls"]): Certificate {
   const cert = readOptionFile("mqtt.tls.certFile", certFile);
   const key = readOptionFile("mqtt.tls.keyFile", keyFile);
   usable("mqtt.tls.certFile", () => createSecureContext({ cert }));

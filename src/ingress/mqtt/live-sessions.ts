@@ -3,6 +3,7 @@
  * device, or of the same client id of a service, ends those before it. Aedes' own table begins later, ends earlier and
  * holds one entry for each client id: two connections that come in one breath leave one of them outside it.
  */
+import type { Dialect } from "../../dialects/compile.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import { internals } from "./aedes-internals.ts";
 import { endOrderly } from "./ends.ts";
@@ -96,6 +97,15 @@ export class LiveSessions {
   /** What a login of this device has read meanwhile may be out of date: it is refused, and comes again. */
   changed(key: DeviceKey): void {
     for (const login of this.#logins) login.ended.add(key);
+  }
+
+  /** Ends those that speak a dialect which is not in force any more, and logins that may have read one. */
+  endSpeakers(inForce: (dialect: Dialect) => boolean): void {
+    for (const login of this.#logins) login.all = true;
+    for (const sessions of this.#byOwner.values())
+      for (const session of sessions)
+        if (session.kind === "device" && session.sender !== undefined && !inForce(session.sender.dialect))
+          endOrderly(session.client, "session-ended");
   }
 
   endDevices(): void {

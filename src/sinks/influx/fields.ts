@@ -18,10 +18,15 @@ const COLUMNS: ReadonlySet<string> = new Set(["time", "device", "model"]);
 const OTHER_FIELDS = { device_location: ["cell", "resolution"], cell_activity: ["devices", "messages"] } as const;
 
 export class StoredFields implements FieldNames {
-  readonly #types: ReadonlyMap<string, "number" | "boolean" | "string">;
-  readonly #names: readonly string[];
+  #types: ReadonlyMap<string, "number" | "boolean" | "string"> = new Map();
+  #names: readonly string[] = [];
 
   constructor(table: FieldTable) {
+    this.use(table);
+  }
+
+  /** In place of what was there; it must hold all that this did. */
+  use(table: FieldTable): void {
     const usable = table.filter(({ name }) => isNoColumn(name));
     this.#types = new Map(usable.map(({ name, kind }) => [name, TYPE_OF_KIND[kind]]));
     this.#names = [...this.#types.keys()];

@@ -117,6 +117,11 @@ export class InfluxSink implements Sink {
     if (outcome === "created") this.#log.info("database created", { sink: this.name });
   }
 
+  /** Properties were added: from the next batch on they are written, and from the next question on asked for. */
+  useFields(fields: FieldTable): void {
+    this.#fields.use(fields);
+  }
+
   /** A record with nothing to write is fine. Where this throws, some lines may be stored, and the whole batch must come again. */
   async write(records: readonly AnalyticsRecord[], signal: AbortSignal): Promise<{ rejected: number[] }> {
     const { lines, owners } = encodeBatch(records, this.#fields);
