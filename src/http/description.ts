@@ -20,6 +20,7 @@ export const TAGS = [
   { name: "services", description: "Services that are given data over MQTT, and their tokens." },
   { name: "legal holds", description: "Keeping what the law says must be kept; two approvers decide." },
   { name: "audit", description: "The chained log of every act." },
+  { name: "operation", description: "What an operator does to a running gateway." },
   {
     name: "privacy centre",
     description: "The page on which people see and decide for themselves; for its own script.",

@@ -39,7 +39,7 @@ export const ROUTE_SCOPES = {
   listDisclosures: oneOf("read", "operate"),
   listAudit: oneOf("operate"),
   getRefusals: oneOf("read", "operate"),
-  // Whoever tries one message after the other learns what a person consented to.
+  // Anyone who tries one message after the other learns what a person consented to.
   checkMessage: oneOf("read"),
   reloadConfiguration: oneOf("operate"),
 } as const satisfies Readonly<Record<string, Needs>>;
