@@ -591,7 +591,7 @@ export const PLACES: readonly Place[] = [
     file: "src/rights/erasure/names-to-forget.ts",
     from: "if (until <= ports.now()) continue;",
     to: "",
-    tests: ["tests/integration/erasure-digests.test.ts"],
+    tests: ["src/rights/erasure/names-to-forget.test.ts"],
   },
   {
     breaks: "a field does not leave by itself",

@@ -230,6 +230,23 @@ describe("the account", () => {
     expect(test.opened.slice(4)).toEqual(["one lights scene 2026-03-08", "one alarms scene 2026-03-08"]);
   });
 
+  it("names who gets something on this day: a service that knows the name and comes while it is written hears the next batch", async () => {
+    const test = outlet(...scenes);
+    await test.forward(of(message));
+    test.nowMs += 86_400_000;
+    const all = test.listening;
+    test.listening = all.slice(1);
+    test.onOpen = async () => {
+      test.listening = all;
+    };
+    test.published.length = 0;
+    await test.forward(of(message));
+    expect(test.opened.slice(2)).toEqual(["one alarms scene 2026-03-08"]);
+    expect(test.published.map(([service]) => service)).toEqual(["alarms"]);
+    await test.forward(of(message));
+    expect(test.opened.slice(3)).toEqual(["one lights scene 2026-03-08"]);
+  });
+
   it("that can't be written lets nothing out", async () => {
     const test = outlet(...scenes);
     test.onOpen = () => Promise.reject(new GatewayError("REDIS_UNAVAILABLE"));
