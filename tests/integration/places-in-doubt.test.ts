@@ -64,17 +64,19 @@ test("a writer killed over places that the store has received is followed by one
   const [gone] = await system.neighbours(THERE, 6);
   if (gone === undefined) throw new Error("no device");
   const underWay = () => system.redis.hlen("{consentry:places}:under-way");
-  await until("they are sent", async () => (await underWay()) === 6, 30_000);
+  await until("some are sent", async () => (await underWay()) > 0, 30_000);
+  // All six, unless a step began in between: then those that were seen first.
+  const sent = await underWay();
   await system.stack.gateway.kill("SIGKILL");
   process.kill(system.stack.influx.pid, "SIGCONT");
-  await until("the store has applied them", async () => (await rows()).length === before + 6);
+  await until("the store has applied them", async () => (await rows()).length === before + sent);
   await system.stack.startGateway();
   await system.ready();
   const withdrawn = async () =>
     (await system.stack.api.withdraw(gone.subject).catch(() => ({ drained: false }))).drained;
   await until("the withdrawal is drained", withdrawn, 40_000);
   await until("nothing is in progress", async () => (await underWay()) === 0, 40_000);
-  expect(await rows()).toHaveLength(before + 5);
+  await until("the others are told", async () => (await rows()).length === before + 5);
   await system.placesWritten();
   expect(await rows()).toHaveLength(before + 5);
 });
