@@ -2,6 +2,7 @@
  * Two gateways on one Redis store each place once; and when the one that writes is killed over places that the store has
  * received, the next one takes out what consent does not cover by then.
  */
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
@@ -44,6 +45,17 @@ async function writtenBy(gateway: GatewayProcess): Promise<number> {
   return Number(/^consentry_places_total\{outcome="written"\} (\d+)$/m.exec(text)?.[1]);
 }
 
+/** More than an empty request has: bytes that the system has taken for the server and the server has not read. */
+const OF_A_WRITE = 400;
+
+async function waitsBefore(url: string): Promise<boolean> {
+  const port = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, "0");
+  const sockets = (await readFile("/proc/net/tcp", "utf8")).split("\n").map((line) => line.trim().split(/\s+/));
+  return sockets.some(([, local = "", , , queues = ""]) => {
+    return local.endsWith(`:${port}`) && Number.parseInt(queues.split(":")[1] ?? "0", 16) > OF_A_WRITE;
+  });
+}
+
 test("two gateways store each place once, wherever it was told", async () => {
   const people = await system.neighbours(HERE, 3);
   const others = await system.devices(3);
@@ -67,6 +79,8 @@ test("a writer killed over places that the store has received is followed by one
   await until("some are sent", async () => (await underWay()) > 0, 30_000);
   // All six, unless a step began in between: then those that were seen first.
   const sent = await underWay();
+  // They are noted first, and sent then: the server that stands still has them before it.
+  await until("the store has them before it", () => waitsBefore(system.stack.influxUrl), 30_000);
   await system.stack.gateway.kill("SIGKILL");
   process.kill(system.stack.influx.pid, "SIGCONT");
   await until("the store has applied them", async () => (await rows()).length === before + sent);
