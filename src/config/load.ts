@@ -25,7 +25,7 @@ const MAX_SECRET_BYTES = 4_096;
 const OPEN_TO_OTHERS = 0o077;
 /** In systemd's directory of credentials the group's bits may be the mask of an access list; only the service can enter it. */
 const OPEN_CREDENTIAL = 0o007;
-/** As long as any secret has to be. */
+/** Stands for a secret that is not read; long enough for every bound. */
 const UNREAD = "-".repeat(64);
 
 /** Whether the secrets of a section are read: those of the others need not even be there. */

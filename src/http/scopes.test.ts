@@ -51,7 +51,7 @@ const OPENS: Readonly<Record<TokenScope, readonly string[]>> = {
     "POST /v1/services/{name}/tokens",
     "PUT /v1/services/{name}",
   ],
-  // Nothing of a person, and nothing that changes anything.
+  // Of a person only why messages of a device were refused; and of what changes something only that a file is read again.
   operate: [
     "GET /metrics",
     "GET /v1/audit",

@@ -3,7 +3,7 @@
  * A change is one comparison with what was read and one write, so that of two at once one is refused. Each text is under a
  * MAC: a program that can write to Redis and has not the key can neither make an entry nor widen one.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Redis } from "ioredis";
 import { orRedisUnavailable } from "./redis.ts";
 import { type RedisScript, runScript } from "./redis-script.ts";
@@ -72,25 +72,36 @@ export async function readChanges(redis: Redis, { changes }: EntryNames): Promis
 }
 
 const MAC_LENGTH = 43;
+const TOKEN_BYTES = 32;
 
-/** Texts under a MAC, and keyed digests; each use has a key of its own, derived from one key file. */
-export class EntrySeal {
+/** Entries as texts under a MAC, and keyed digests of tokens; each use has a key of its own, derived from one key file. */
+export class EntryTexts<Entry extends { readonly name: string }> {
   readonly #key: Buffer;
+  readonly #checked: (value: unknown) => Entry | undefined;
 
-  /** `use` names the use; changing it makes every earlier text unreadable. */
-  constructor(key: Buffer, use: string) {
+  /** `use` names the use; changing it makes every earlier text unreadable. `checked`: `undefined` for what is no entry. */
+  constructor(key: Buffer, use: string, checked: (value: unknown) => Entry | undefined) {
     this.#key = Buffer.from(hkdfSync("sha256", key, Buffer.alloc(0), use, 32));
+    this.#checked = checked;
   }
 
-  write(text: string): string {
+  write(one: Entry): string {
+    const text = JSON.stringify(one);
     return `${this.#mac("entry", text).toString("base64url")}.${text}`;
   }
 
-  /** The text; `undefined`: altered, or written under another key. */
-  read(stored: string): string | undefined {
+  /** `undefined`: altered, written under another key, or another's entry. */
+  read(name: string, stored: string): Entry | undefined {
     const text = stored.slice(MAC_LENGTH + 1);
     const given = Buffer.from(stored.slice(0, MAC_LENGTH), "base64url");
-    return sameBytes(given, this.#mac("entry", text)) ? text : undefined;
+    if (!sameBytes(given, this.#mac("entry", text))) return undefined;
+    const entry = this.#checked(JSON.parse(text));
+    return entry?.name === name ? entry : undefined;
+  }
+
+  /** 43 base64url characters. */
+  newToken(): string {
+    return randomBytes(TOKEN_BYTES).toString("base64url");
   }
 
   /** 43 characters, base64url. */

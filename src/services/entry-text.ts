@@ -2,13 +2,13 @@
  * How an entry of the registry is stored. Its MAC covers all of it, so that a program that can write to Redis and has not the
  * key can neither make a service nor widen one; and of a token only a keyed hash is kept, good for one service alone.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { contentHash, opaqueReference, timestampMs } from "../model/consent-record.ts";
 import { CATEGORIES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { MAX_TOKENS, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
-import { EntrySeal, sameBytes } from "../platform/shared-entries.ts";
+import { EntryTexts, sameBytes } from "../platform/shared-entries.ts";
 
 const number = z.number().int().positive();
 
@@ -33,35 +33,16 @@ const entry = z.strictObject({
 });
 export type RegistryEntry = Readonly<z.infer<typeof entry>>;
 
-const TOKEN_BYTES = 32;
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
 
-export class EntryText {
-  readonly #seal: EntrySeal;
-
+export class EntryText extends EntryTexts<RegistryEntry> {
   /** `tokenKey`: the key from which the stored form of tokens is derived. */
   constructor(tokenKey: Buffer) {
-    this.#seal = new EntrySeal(tokenKey, "consentry services 1");
-  }
-
-  write(one: RegistryEntry): string {
-    return this.#seal.write(JSON.stringify(one));
-  }
-
-  /** `undefined`: altered, written under another key, or another's entry. */
-  read(name: string, stored: string): RegistryEntry | undefined {
-    const text = this.#seal.read(stored);
-    if (text === undefined) return undefined;
-    const read = entry.safeParse(JSON.parse(text));
-    return read.success && read.data.name === name ? read.data : undefined;
-  }
-
-  newToken(): string {
-    return randomBytes(TOKEN_BYTES).toString("base64url");
+    super(tokenKey, "consentry services 1", (value) => entry.safeParse(value).data);
   }
 
   tokenMac(name: string, token: string): string {
-    return this.#seal.tokenDigest(`${name}\0${token}`);
+    return this.tokenDigest(`${name}\0${token}`);
   }
 
   /** The number of the token; `undefined` when it is none of this service. */
