@@ -11,7 +11,11 @@ import {
   bareAedes,
   DIALECT_LOADS,
   type Entrant,
+  MOSQUITTO_SCRIPT,
+  mosquittoScript,
   otherCheckout,
+  RABBITMQ_QUORUM,
+  rabbitmqQuorum,
   speaking,
   wholePath,
   wholePathMqtt5,
@@ -26,7 +30,16 @@ import { FIRST_CONNECTIONS } from "./idle-memory.ts";
 import { requireConnections } from "./open-files.ts";
 import { markdown } from "./page.ts";
 import { text } from "./report.ts";
-import { comparison, idleBareAedesKb, idleGatewayKb, onePerJob, type ScenarioOptions, sceneLoop } from "./scenarios.ts";
+import {
+  type Compared,
+  comparison,
+  idleBareAedesKb,
+  idleGatewayKb,
+  onePerJob,
+  RATES,
+  type ScenarioOptions,
+  sceneLoop,
+} from "./scenarios.ts";
 
 const HELP = `npm run bench -- [options]
 
@@ -37,7 +50,10 @@ const HELP = `npm run bench -- [options]
   --pairs <n>            windows of each system (default 8)
   --devices <n>          devices, one connection each (default 200)
   --only <name>          one of: bare, path, mqtt5, zigbee2mqtt, tasmota, services, shared, no-privacy, one-per-job,
-                         scene-loop, idle; may be given several times
+                         scene-loop, idle, rates, mosquitto-script, rabbitmq-quorum; may be given several times.
+                         "rates" is the path at ${RATES.join(", ")} messages per second, each sent singly; the last two
+                         stand beside it there
+  --rates <n,n,…>        those of "rates", in messages per second
   --against <path>       compares this checkout with another one, whose packages are installed
   --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
   --cpu-prof             profiles the gateways of "path" and of the dialects into data/profile/<name>; see bench/top-functions.ts
@@ -57,8 +73,22 @@ const SCENARIOS = [
   "one-per-job",
   "scene-loop",
   "idle",
+  "rates",
+  MOSQUITTO_SCRIPT,
+  RABBITMQ_QUORUM,
 ] as const;
 type Scenario = (typeof SCENARIOS)[number];
+/** Any of them needs the whole path at its peak. */
+const SCENARIOS_AT_PEAK = [
+  "bare",
+  "path",
+  "mqtt5",
+  "zigbee2mqtt",
+  "tasmota",
+  "services",
+  "shared",
+  "no-privacy",
+] as const satisfies readonly Scenario[];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Progress goes to stderr, so that stdout holds nothing but the result. */
@@ -79,6 +109,7 @@ async function main(): Promise<void> {
       only: { type: "string", multiple: true, default: [] },
       against: { type: "string" },
       "node-flags": { type: "string", multiple: true, default: [] },
+      rates: { type: "string" },
       "cpu-prof": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -105,7 +136,7 @@ async function main(): Promise<void> {
     flags["cpu-prof"] ? ["--cpu-prof", "--cpu-prof-dir", join(ROOT, "data", "profile", name)] : [];
   const entrants = [
     ...(wanted.has("bare") ? [bareAedes] : []),
-    ...(wanted.has("path") ? [wholePath(profile("path"))] : []),
+    ...(wanted.has("path") || wanted.has("rates") ? [wholePath(profile("path"))] : []),
     ...(wanted.has("mqtt5") ? [wholePathMqtt5(profile("mqtt5"))] : []),
     ...DIALECT_LOADS.filter(({ dialect }) => wanted.has(dialect)).map((load) => speaking(load, profile(load.dialect))),
     ...(against === undefined ? [] : [otherCheckout(against)]),
@@ -113,9 +144,17 @@ async function main(): Promise<void> {
     ...(wanted.has("no-privacy") ? [withoutPrivacy] : []),
     ...(wanted.has("services") ? [withServices] : []),
     ...(wanted.has("shared") ? [withSharedServices] : []),
+    ...(wanted.has(MOSQUITTO_SCRIPT) ? [mosquittoScript] : []),
+    ...(wanted.has(RABBITMQ_QUORUM) ? [rabbitmqQuorum] : []),
   ];
+  const peers = wanted.has(MOSQUITTO_SCRIPT) || wanted.has(RABBITMQ_QUORUM);
+  const rates = flags.rates?.split(",").map((rate) => positive("rates", rate)) ?? RATES;
+  const compared = {
+    rates: wanted.has("rates") || peers ? rates : [],
+    peak: SCENARIOS_AT_PEAK.some((name) => wanted.has(name)),
+  };
   const { devices, durationMs, pairs, idleConnections } = options;
-  const findings = await findingsOf(entrants, wanted, options).finally(() =>
+  const findings = await findingsOf(entrants, compared, wanted, options).finally(() =>
     rm(options.dir, { recursive: true, force: true }),
   );
   const run: BenchRun = {
@@ -144,6 +183,8 @@ const ROWS_OF_PAGE = [
   "onePerJob",
   "idleConnectionKbBareAedes",
   "mqtt5",
+  "rates",
+  "peers",
 ] as const satisfies readonly (keyof ReturnType<typeof summary>)[];
 
 /** A page with missing rows, or of windows that contradict each other, would be worse than none. */
@@ -162,6 +203,7 @@ async function writePage(run: BenchRun): Promise<void> {
 /** One after the other: two at once would measure each other. */
 async function findingsOf(
   entrants: readonly Entrant[],
+  compared: Compared,
   wanted: ReadonlySet<Scenario>,
   options: ScenarioOptions,
 ): Promise<Findings> {
@@ -171,7 +213,7 @@ async function findingsOf(
     return await run(options);
   };
   if (entrants.length > 0) say(`in turn: ${entrants.map(({ name }) => name).join(", ")} …`);
-  const windows = entrants.length === 0 ? undefined : await comparison(entrants, options);
+  const windows = entrants.length === 0 ? undefined : await comparison(entrants, compared, options);
   const perJob = await when("one-per-job", "one job per message …", onePerJob);
   const loop = await when("scene-loop", "the scene loop …", sceneLoop);
   const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);

@@ -8,6 +8,8 @@ import { type DialectLoad, TASMOTA, ZIGBEE2MQTT } from "./dialect-loads.ts";
 import { type GatewayOptions, startGateway } from "./gateway-pipeline.ts";
 import { HEAP_PROBE } from "./heap-question.ts";
 import type { LoaderCommands } from "./loader.ts";
+import { startMosquittoScript } from "./peers/mosquitto-script.ts";
+import { startRabbitmqQuorum } from "./peers/rabbitmq-quorum.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Contender } from "./windows.ts";
 
@@ -21,6 +23,11 @@ export const SHARED = "shared";
 export const AGAINST = "against";
 /** The whole path, whose devices speak MQTT 5. */
 export const MQTT_5 = "mqtt5";
+
+/** What others would build instead of a gateway, of parts that are well known. */
+export const MOSQUITTO_SCRIPT = "mosquitto-script";
+export const RABBITMQ_QUORUM = "rabbitmq-quorum";
+export const isPeer = (name: string): boolean => name === MOSQUITTO_SCRIPT || name === RABBITMQ_QUORUM;
 
 /** What the whole path is compared with devices of; each is named by its dialect. */
 export const DIALECT_LOADS = [ZIGBEE2MQTT, TASMOTA] as const;
@@ -37,6 +44,9 @@ export interface Entrant {
   readonly version?: Version;
   start(dir: string, devices: number): Promise<Pipeline>;
 }
+
+export const mosquittoScript: Entrant = { name: MOSQUITTO_SCRIPT, start: startMosquittoScript };
+export const rabbitmqQuorum: Entrant = { name: RABBITMQ_QUORUM, start: startRabbitmqQuorum };
 
 export const bareAedes: Entrant = { name: BARE, start: (_dir, devices) => startBareAedes(devices, []) };
 

@@ -1,8 +1,19 @@
 /** What a run comes to: the rows of its tables, and the one JSON object. */
-import { AGAINST, BARE, DIALECT_LOADS, MQTT_5, NO_PRIVACY, PATH, SERVICES, SHARED } from "./contenders.ts";
+import {
+  AGAINST,
+  BARE,
+  DIALECT_LOADS,
+  MOSQUITTO_SCRIPT,
+  MQTT_5,
+  NO_PRIVACY,
+  PATH,
+  RABBITMQ_QUORUM,
+  SERVICES,
+  SHARED,
+} from "./contenders.ts";
 import type { Environment } from "./environment.ts";
 import type { LatencySummary } from "./latency-histogram.ts";
-import type { Measured } from "./measure.ts";
+import { LOADER, type Measured } from "./measure.ts";
 import { perMessage } from "./per-message.ts";
 import { type Quartiles, quartiles, type RatioSpread } from "./quartiles.ts";
 import type { Comparison } from "./scenarios.ts";
@@ -70,6 +81,15 @@ interface LatencyFigures {
   readonly p99Windows: Quartiles;
 }
 
+/** At one rate, each message sent singly. */
+interface RateFigures {
+  /** Over all processes but the loader, in µs per message; of the windows. */
+  readonly cpuUsAll: Quartiles;
+  readonly cpuPerMessageUs: Readonly<Record<string, number>>;
+  readonly pubackMs: { readonly p50: number; readonly p99: number; readonly p99Windows: Quartiles };
+}
+type RateTable = Readonly<Record<string, RateFigures>>;
+
 /** Absent figures belong to scenarios that were not run. */
 export function summary(run: BenchRun) {
   const { environment, devices, durationMs, pairs, findings } = run;
@@ -109,6 +129,9 @@ export function summary(run: BenchRun) {
     privacyCostShare: privacyRate && rounded(1 - privacyRate.median, 3),
     privacyCpuShare: privacyCpu && rounded(1 - privacyCpu.median, 3),
     withoutPrivacyPerSecond: withoutPrivacy?.endToEndPerSecond,
+    rates: ratesOf(run, PATH),
+    ratesAgainst: ratesOf(run, AGAINST),
+    peers: peersOf(run),
     pubackMsAtHalfPeak: latencyOf(comparison?.halfPeak, PATH),
     pubackMsAtHalfPeakSingly: latencyOf(comparison?.halfPeakSingly, PATH),
     backlogAtPeak: peak?.backlog,
@@ -123,6 +146,36 @@ export function summary(run: BenchRun) {
     windowMs: Math.round(durationMs / pairs),
     ...environment,
   };
+}
+
+function peersOf(run: BenchRun): { mosquittoScript: RateTable; rabbitmqQuorum: RateTable } | undefined {
+  const [mosquittoScript, rabbitmqQuorum] = [ratesOf(run, MOSQUITTO_SCRIPT), ratesOf(run, RABBITMQ_QUORUM)];
+  return mosquittoScript && rabbitmqQuorum && { mosquittoScript, rabbitmqQuorum };
+}
+
+function ratesOf({ findings }: BenchRun, name: string): RateTable | undefined {
+  const rows = [...(findings.comparison?.rates ?? [])].flatMap(([rate, windows]) => {
+    const of = windows.get(name);
+    return of === undefined ? [] : [[rate, rateFigures(of)] as const];
+  });
+  return rows.length === 0 ? undefined : Object.fromEntries(rows);
+}
+
+function rateFigures(windows: readonly Measured[]): RateFigures {
+  const { cpuPerMessageUs, pubackMs } = pooled(windows);
+  const shares = Object.entries(cpuPerMessageUs).filter(([process]) => process !== LOADER);
+  const p99Windows = quartiles(windows.map((window) => window.pubackMs.p99));
+  return {
+    cpuUsAll: roundedQuartiles(quartiles(windows.map(cpuUsAll))),
+    cpuPerMessageUs: Object.fromEntries(shares.map(([process, us]) => [process, rounded(us)])),
+    pubackMs: { p50: rounded(pubackMs.p50), p99: rounded(pubackMs.p99), p99Windows: roundedQuartiles(p99Windows) },
+  };
+}
+
+/** Whatever takes part in bringing a message from its PUBLISH to where it rests. */
+export function cpuUsAll({ cpuPerMessageUs }: Measured): number {
+  const shares = Object.entries(cpuPerMessageUs).map(([process, us]) => (process === LOADER ? 0 : us));
+  return shares.reduce((sum, us) => sum + us, 0);
 }
 
 /** What it costs that devices speak otherwise; nothing of what was not measured beside the whole path. */
@@ -186,6 +239,9 @@ export function rowsOf(run: BenchRun): Row[] {
     ["whole path, peak", peakOf(run, PATH)],
     ["whole path, half of the peak", half(PATH)],
     ["whole path, half, singly", half(PATH, comparison?.halfPeakSingly)],
+    ...[...(comparison?.rates ?? [])].flatMap(([rate, windows]) =>
+      [...windows].map(([name, of]): [string, Measured] => [`${name} at ${rate.toLocaleString("en")}/s`, pooled(of)]),
+    ),
     ["whole path, MQTT 5, peak", peakOf(run, MQTT_5)],
     ...DIALECT_LOADS.map(({ dialect }): [string, Measured | undefined] => [
       `whole path, ${dialect}, peak`,
@@ -235,6 +291,10 @@ function gatewayUs(run: Measured): number {
 
 function storedRate(run: Measured): number {
   return run.endToEndPerSecond;
+}
+
+function roundedQuartiles({ median, p25, p75 }: Quartiles): Quartiles {
+  return { median: rounded(median), p25: rounded(p25), p75: rounded(p75) };
 }
 
 function roundedSpread({ median, p25, p75, pairs }: RatioSpread): RatioSpread {

@@ -65,6 +65,9 @@ interface Edge {
   readonly foreignCpuUs: number;
 }
 
+/** Its name in `cpuPerMessageUs`. */
+export const LOADER = "loader";
+
 const DRAIN_POLL_MS = 20;
 const DRAIN_STALL_MS = 30_000;
 
@@ -157,7 +160,7 @@ function figures(opened: Edge, closed: Edge, settled: Edge): Omit<Measured, "cou
     drainMs: settled.load.atMs - closed.load.atMs,
     cpuPerMessageUs: {
       ...cpuPerMessageUs,
-      loader: (settled.load.cpuUs - opened.load.cpuUs) / messages,
+      [LOADER]: (settled.load.cpuUs - opened.load.cpuUs) / messages,
     },
     pubackMs: LatencyHistogram.of([closed.load.latency]).summary(),
     latency: closed.load.latency,

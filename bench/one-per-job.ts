@@ -3,12 +3,13 @@
  * obvious way. It checks no consent, seals nothing and coarsens nothing, so the comparison leans in its favour.
  */
 import { createServer } from "node:net";
-import { InfluxDB, Point, type WriteApi } from "@influxdata/influxdb-client";
+import type { WriteApi } from "@influxdata/influxdb-client";
 import { Aedes } from "aedes";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { answer } from "./child.ts";
 import type { StoredCounts } from "./pipeline.ts";
+import { bufferedWrites, rowOf } from "./plain-store.ts";
 
 export interface OnePerJobOptions {
   readonly redisUrl: string;
@@ -25,19 +26,16 @@ interface MessageJob {
 
 const QUEUE = "messages";
 const WORKER_CONCURRENCY = 64;
-const WRITE_BATCH_LINES = 2000;
-const FLUSH_INTERVAL_MS = 200;
 
 let writes: WriteApi | undefined;
 let received = 0;
 let processed = 0;
-let lastNs = 0n;
 
 const commands = {
   /** Returns the MQTT port. */
   async listen(options: OnePerJobOptions): Promise<number> {
-    writes = influxWrites(options);
-    const worker = new Worker<MessageJob>(QUEUE, async (job) => store(job.data), {
+    writes = bufferedWrites(options, { failed: fail });
+    const worker = new Worker<MessageJob>(QUEUE, async ({ data }) => store(data), {
       connection: new Redis(options.redisUrl, { maxRetriesPerRequest: null }),
       concurrency: WORKER_CONCURRENCY,
     });
@@ -74,32 +72,9 @@ const commands = {
   },
 };
 
-function influxWrites(options: OnePerJobOptions): WriteApi {
-  const api = new InfluxDB({ url: options.influxUrl }).getWriteApi("", options.database, "ns", {
-    batchSize: WRITE_BATCH_LINES,
-    flushInterval: FLUSH_INTERVAL_MS,
-    writeFailed: (error) => fail(error),
-  });
-  api.path = `/write?db=${options.database}&precision=ns`;
-  return api;
-}
-
-function store(job: MessageJob): void {
-  const { model, status } = JSON.parse(job.payload) as { model: string; status: Record<string, number | boolean> };
-  const point = new Point("device_status").tag("device", job.device).tag("model", model).timestamp(nextNs());
-  for (const [key, value] of Object.entries(status)) {
-    if (typeof value === "number") point.floatField(key, value);
-    else point.booleanField(key, value);
-  }
-  writes?.writePoint(point);
+function store({ device, payload }: MessageJob): void {
+  writes?.writePoint(rowOf(device, payload));
   processed += 1;
-}
-
-/** Strictly growing, so that no point overwrites another and rows can be counted. */
-function nextNs(): string {
-  const nowNs = BigInt(Date.now()) * 1_000_000n;
-  lastNs = nowNs > lastNs ? nowNs : lastNs + 1n;
-  return lastNs.toString();
 }
 
 function fail(error: Error): void {

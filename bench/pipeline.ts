@@ -49,6 +49,9 @@ export interface StoredCounts {
   readonly forwarded?: number;
 }
 
+/** Where anything is taken as a password; the length is that of a real token. */
+export const ANY_TOKEN = "x".repeat(43);
+
 export function devicesNamed(count: number, token: string): BenchDevice[] {
   return Array.from({ length: count }, (_, index) => {
     const id = `bench-${index}`;

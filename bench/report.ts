@@ -1,6 +1,6 @@
 /** The text for the terminal, and what the page of the documentation shares with it. */
 import { PATH } from "./contenders.ts";
-import { type BenchRun, peakOf, type Row, rowsOf, summary } from "./figures.ts";
+import { type BenchRun, cpuUsAll, peakOf, type Row, rowsOf, summary } from "./figures.ts";
 import { type PerMessage, perMessage } from "./per-message.ts";
 import type { RatioSpread } from "./quartiles.ts";
 
@@ -79,6 +79,7 @@ export const HEAD = [
   "gateway µs",
   "redis µs",
   "influx µs",
+  "all µs",
   "PUBACK p50 ms",
   "p99 ms",
   "backlog",
@@ -95,6 +96,7 @@ export function cells([name, run]: Row): string[] {
     us("gateway"),
     us("redis"),
     us("influx"),
+    cpuUsAll(run).toFixed(1),
     run.pubackMs.p50.toFixed(1),
     run.pubackMs.p99.toFixed(1),
     stores ? run.backlog.toLocaleString("en") : "–",

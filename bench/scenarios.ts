@@ -9,6 +9,7 @@ import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
 import {
   DIALECT_LOADS,
   type Entrant,
+  isPeer,
   MQTT_5,
   NO_PRIVACY,
   PATH,
@@ -44,7 +45,12 @@ export interface Comparison {
   readonly halfPeak: Windows;
   /** The whole path at the same rate with every message in a write, and so a packet, of its own. */
   readonly halfPeakSingly: Windows;
+  /** By messages per second of all devices together, each message in a write of its own: as fleets send. */
+  readonly rates: ReadonlyMap<number, Windows>;
 }
+
+/** Messages per second, unless others are asked for. */
+export const RATES: readonly number[] = [300, 3_000, 10_000];
 
 /** Thrown away at the beginning of each window: the first messages meet empty batches. */
 export const RAMP_MS = 400;
@@ -55,31 +61,57 @@ export const SCENE_DEVICES = 50;
 /** The highest that may be configured. */
 const MOST_COMMANDS_PER_MINUTE = 120;
 
-export async function comparison(entrants: readonly Entrant[], options: ScenarioOptions): Promise<Comparison> {
+export interface Compared {
+  /** At the peak and at half of it. */
+  readonly peak: boolean;
+  /** In messages per second. */
+  readonly rates: readonly number[];
+}
+
+export async function comparison(
+  entrants: readonly Entrant[],
+  wanted: Compared,
+  options: ScenarioOptions,
+): Promise<Comparison> {
   const { pairs, warmUpMs, durationMs } = options;
   const none: Windows = new Map();
   return await inDirectory(options, "compared", async (dir) =>
     withContenders(entrants, { dir, devices: options.devices }, async (contenders) => {
       const measured = (wanted: typeof contenders, rounds: number, plan: LoadPlan) =>
         interleaved(contenders, wanted, rounds, plan);
-      await measured(contenders, 1, { warmUpMs, durationMs: RAMP_MS });
       const window = { warmUpMs: RAMP_MS, durationMs: durationMs / pairs };
-      const peak = await measured(contenders, pairs, window);
+      const inPeak = wanted.peak ? contenders.filter(({ name }) => !isPeer(name)) : [];
+      await measured(inPeak, 1, { warmUpMs, durationMs: RAMP_MS });
+      const rates = new Map<number, Windows>();
+      const steady = contenders.filter(({ name, pipeline }) => takesRates(name, pipeline));
+      // A gateway that has just been at its peak is another one: at these rates each is measured as it comes.
+      for (const ratePerSecond of wanted.rates) {
+        const paced = { ...window, ratePerSecond, burst: 1 };
+        await measured(steady, 1, { ...paced, warmUpMs: warmUpMs / 2, durationMs: RAMP_MS });
+        rates.set(ratePerSecond, await measured(steady, pairs, paced));
+      }
+      const peak = await measured(inPeak, pairs, window);
       const path = peak.get(PATH);
-      if (path === undefined) return { peak, halfPeak: none, halfPeakSingly: none };
+      if (path === undefined) return { peak, halfPeak: none, halfPeakSingly: none, rates };
       const ratePerSecond = Math.round(pooled(path).endToEndPerSecond / 2);
       const paced = { ...window, durationMs: window.durationMs * SHORT, ratePerSecond };
       const stored = contenders.filter(({ name, pipeline }) => takesHalf(name, pipeline));
       const halfPeak = await measured(stored, pairs, paced);
       const alone = contenders.filter(({ name }) => name === PATH);
       const halfPeakSingly = options.quick ? none : await measured(alone, pairs, { ...paced, burst: 1 });
-      return { peak, halfPeak, halfPeakSingly };
+      return { peak, halfPeak, halfPeakSingly, rates };
     }),
   );
 }
 
+/** The gateway, and what others would put in its place. */
+function takesRates(name: string, pipeline: Pipeline): boolean {
+  return isPeer(name) || takesHalf(name, pipeline);
+}
+
 /** Latency is of interest of gateways as an operator would run them. */
 function takesHalf(name: string, { counts }: Pipeline): boolean {
+  if (isPeer(name)) return false;
   const speaks = name === MQTT_5 || DIALECT_LOADS.some(({ dialect }) => dialect === name);
   return counts !== undefined && name !== NO_PRIVACY && name !== SERVICES && name !== SHARED && !speaks;
 }

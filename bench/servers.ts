@@ -11,8 +11,7 @@ export interface BenchServers {
   readonly influxUrl: string;
   readonly influxPid: number;
   readonly database: string;
-  /** Points in `device_status`, as InfluxDB itself counts them. */
-  /** Of which each holds exactly one of these fields. */
+  /** As `countRows`. */
   rows(fields: readonly string[]): Promise<number>;
   /** Their own statistics. */
   counters(): Promise<Counters>;
@@ -48,7 +47,8 @@ export async function startServers(dir: string): Promise<BenchServers> {
   };
 }
 
-async function countRows(url: string, fields: readonly string[]): Promise<number> {
+/** Points in `device_status` of which each holds exactly one of these fields, as InfluxDB itself counts them. */
+export async function countRows(url: string, fields: readonly string[]): Promise<number> {
   const counts = fields.map((field) => `COUNT(${field})`).join(", ");
   const answer = (await influxQuery(url, `SELECT ${counts} FROM device_status`)) as {
     results?: { series?: { values?: [string, ...number[]][] }[] }[];

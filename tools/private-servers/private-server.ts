@@ -41,6 +41,8 @@ export interface ServerRecipe {
   readonly url: (port: number) => string;
   /** Writes configuration before every start. */
   readonly prepare: (port: number) => Promise<void>;
+  /** Besides that of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Whether it answers; called again and again until it does. */
   readonly ready: (port: number) => Promise<boolean>;
 }
@@ -145,7 +147,8 @@ class OwnServer implements PrivateServer {
     const logFile = openSync(join(this.dir, `${this.name}.log`), "a", 0o600);
     const [command, ...args] = tiedToThisProcess([this.#recipe.binary, ...this.#recipe.args(this.port)]);
     // In a process group of its own: a Ctrl-C at the terminal must not stop it before the gateway has drained.
-    const child = spawn(command, args, { cwd: this.dir, stdio: ["ignore", logFile, logFile], detached: true });
+    const env = { ...process.env, ...this.#recipe.environment };
+    const child = spawn(command, args, { cwd: this.dir, env, stdio: ["ignore", logFile, logFile], detached: true });
     closeSync(logFile);
     await new Promise<void>((done, fail) => {
       child.once("spawn", done);
@@ -188,7 +191,7 @@ function earlierPort(file: string): number {
 }
 
 /** An unused port on loopback: the wanted one when no one has it, else one chosen by the operating system. */
-async function freePort(wanted = 0): Promise<number> {
+export async function freePort(wanted = 0): Promise<number> {
   const probe = createServer();
   const isTaken = await new Promise<boolean>((done, fail) => {
     probe.once("error", (error) => (wanted === 0 ? fail(error) : done(true)));
