@@ -2,7 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { DeadlinePassed, GroupCommit, type GroupCommitOptions } from "./group-commit.ts";
 
-const OPTIONS: GroupCommitOptions = { maxItems: 3, maxBytes: 100, flushesInFlight: 2, deadlineMs: 200 };
+const OPTIONS: GroupCommitOptions = { maxItems: 3, maxBytes: 100, flushesInFlight: 2, beatMs: 0, deadlineMs: 200 };
 
 class Item {
   readonly startedAt = performance.now();

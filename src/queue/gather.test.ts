@@ -27,7 +27,7 @@ interface Pass {
 
 function setUp(passesInFlight = 1, maxMessages = 3) {
   const passes: Pass[] = [];
-  const gather = new Gather({ passesInFlight, maxMessages }, (messages, begunBefore, watch) => {
+  const gather = new Gather({ passesInFlight, maxMessages, restMs: 0 }, (messages, begunBefore, watch) => {
     return new Promise((resolve, reject) => {
       passes.push({ names: messages.map(({ at }) => at), begunBefore, watch, done: resolve, fail: reject });
     });

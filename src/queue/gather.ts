@@ -1,17 +1,23 @@
 /**
- * Groups batches that wait at the same time into one pass of the pipeline. Without a pass in progress a batch starts at
- * once; under load many small batches share one lease, one consent read and one write. A batch under suspicion is
- * processed alone, with no other pass in parallel.
+ * Groups batches that wait at the same time into one pass of the pipeline: many small ones share one lease, one consent read and
+ * one write. After a rest a batch starts at once; where passes follow each other, at the next beat, unless many wait. A batch
+ * under suspicion is processed alone, with no other pass in parallel.
  */
 import type { RawMessage } from "../model/raw.ts";
 import type { Watch } from "../model/watch.ts";
+import { Beat } from "../platform/beat.ts";
 import type { JobPlace } from "./job.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
 export interface GatherOptions {
   readonly passesInFlight: number;
   readonly maxMessages: number;
+  /** Between the beginnings of two passes while few batches wait; 0: none. */
+  readonly restMs: number;
 }
+
+/** Half of those that the queue hands out at a time: it must not run dry. */
+const MANY_BATCHES = 16;
 
 export interface GatheredBatch {
   readonly place: JobPlace;
@@ -39,11 +45,16 @@ export class Gather {
   #underWay = 0;
   /** The current pass is that of a batch under suspicion. */
   #alone = false;
-  #scheduled = false;
+  #begunAt = Number.NEGATIVE_INFINITY;
+  readonly #beat: Beat;
 
   constructor(options: GatherOptions, process: Process) {
     this.#options = options;
     this.#process = process;
+    this.#beat = new Beat(options.restMs, () => {
+      let begun = true;
+      while (begun && this.#underWay < this.#options.passesInFlight) begun = this.#pass();
+    });
   }
 
   /** A batch that will be added or dropped: later ones wait until then. */
@@ -67,21 +78,19 @@ export class Gather {
     });
   }
 
-  /** After this turn of the event loop, in which earlier batches may still be announced. */
+  /** At once is after this turn of the event loop, in which earlier batches may still be announced. */
   #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      let begun = true;
-      while (begun && this.#underWay < this.#options.passesInFlight) begun = this.#pass();
-    });
+    if (this.#line.size === 0) return;
+    // Half of it: batches are fetched at the same beats, and how long that takes varies.
+    const rested = performance.now() - this.#begunAt >= this.#options.restMs / 2;
+    this.#beat.call(rested || this.#line.size >= MANY_BATCHES);
   }
 
   /** False when there is nothing to start. */
   #pass(): boolean {
     const taken = this.#take();
     if (taken.length === 0) return false;
+    this.#begunAt = performance.now();
     this.#underWay += 1;
     const messages: RawMessage[] = [];
     const group = taken.filter((batch) => openInto(messages, batch));

@@ -13,6 +13,11 @@ interface Slot<T> {
 export class WaitingLine<T> {
   #slots: Slot<T>[] = [];
 
+  /** With those that are announced. */
+  get size(): number {
+    return this.#slots.length;
+  }
+
   /** It will certainly arrive, or be dropped. */
   announce(place: JobPlace): void {
     if (this.#find(place) === undefined) this.#insert({ place, item: undefined });

@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Job, WaitingError, Worker } from "bullmq";
+import { type Job, WaitingError } from "bullmq";
 import type { Redis } from "ioredis";
 import { GatewayError } from "../model/errors.ts";
 import type { Log } from "../model/log.ts";
@@ -23,6 +23,7 @@ import { Gather } from "./gather.ts";
 import type { HandedOver } from "./handed-over.ts";
 import { BATCH_SEAL, type JobData, jobPlace, jobSize } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
+import { PacedWorker } from "./paced-worker.ts";
 import type { Producer } from "./producer.ts";
 import { failuresOf, isSuspect, watched } from "./suspicion.ts";
 import { Watchdog, type WatchdogPorts } from "./watchdog.ts";
@@ -31,6 +32,8 @@ export interface WorkerOptions {
   /** Concurrent passes through the pipeline. */
   readonly passesInFlight: number;
   readonly maxMessagesPerPass: number;
+  /** Between two passes while few batches wait. */
+  readonly restMs: number;
   /** A batch that failed, or crashed the process, more often than this is split. */
   readonly maxAttemptsBeforeIsolation: number;
   /** With work waiting and no completion for this long, the process exits so that the supervisor restarts it. */
@@ -92,7 +95,7 @@ export class BatchWorker {
   readonly #atWork = new Map<string, Promise<void>>();
   readonly #settled = boundedCache<string, true>(SETTLED_REMEMBERED);
   #waiting = 0;
-  #worker: Worker<JobData> | undefined;
+  #worker: PacedWorker<JobData> | undefined;
   readonly #watchdog: Watchdog;
 
   constructor(redis: Redis, keyspace: Keyspace, options: WorkerOptions, parts: WorkerParts, ports: WorkerPorts) {
@@ -101,9 +104,8 @@ export class BatchWorker {
     this.#options = options;
     this.#parts = parts;
     this.#ports = ports;
-    this.#gather = new Gather(
-      { passesInFlight: options.passesInFlight, maxMessages: options.maxMessagesPerPass },
-      (messages, begunBefore, watch) => ports.process(messages, this.#stop.signal, begunBefore, watch),
+    this.#gather = new Gather({ ...options, maxMessages: options.maxMessagesPerPass }, (messages, begunBefore, watch) =>
+      ports.process(messages, this.#stop.signal, begunBefore, watch),
     );
     this.#watchdog = new Watchdog(options.watchdogMs, {
       waitingJobs: () => ports.waitingJobs(),
@@ -114,13 +116,15 @@ export class BatchWorker {
   }
 
   async start(): Promise<void> {
-    this.#worker = new Worker<JobData>(this.#keyspace.queueName, (job, token) => this.#run(job, token), {
+    this.#worker = new PacedWorker<JobData>(this.#keyspace.queueName, (job, token) => this.#run(job, token), {
       connection: this.#redis,
       prefix: this.#keyspace.queuePrefix,
+      restMs: this.#options.restMs,
       concurrency: BATCHES_HELD,
       maxStalledCount: FOR_EVER,
       lockDuration: this.#options.lockMs,
-      stalledInterval: this.#options.lockMs / 2,
+      // Found to be held by no one, it comes again with the second look after its lock has ended.
+      stalledInterval: this.#options.lockMs / 4,
       drainDelay: 5,
       autorun: false,
       removeOnComplete: { count: 0 },

@@ -188,6 +188,7 @@ function admissionOptions({ config: { mqtt, queue }, keys, vocabulary }: Base): 
       maxItems: queue.maxBatchMessages,
       maxBytes: queue.maxBatchBytes,
       flushesInFlight: queue.flushesInFlight,
+      beatMs: queue.commitEveryMs,
       deadlineMs: mqtt.enqueueDeadlineMs,
     },
   };

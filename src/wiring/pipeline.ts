@@ -69,6 +69,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
       ...config.queue,
       passesInFlight: config.queue.workerConcurrency,
       maxMessagesPerPass: MAX_MESSAGES_PER_PASS,
+      restMs: config.queue.passEveryMs,
       lockMs: LOCK_MS,
     },
     queue,
