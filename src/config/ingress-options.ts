@@ -159,13 +159,13 @@ export const queueOptions = z.strictObject({
   flushesInFlight: count(1, 1, 64, "Batches sent to Redis at the same time.", "batches"),
   commitEveryMs: milliseconds(
     0,
-    3,
+    4,
     20,
     "Few messages wait for each other for at most so long before they become a batch; with 64 of them none waits. 0: none waits, and each costs nearly as much as a batch.",
   ),
   passEveryMs: milliseconds(
     0,
-    20,
+    25,
     1_000,
     "Time between passes through the pipeline while few batches wait; after a rest the first one passes at once. 0: none waits.",
   ),
