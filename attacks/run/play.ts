@@ -45,8 +45,11 @@ const EPOCHS = 2;
 const BEFORE_MS = HOUR_MS;
 const KNOWN_IDS = 20;
 const STICKINESS = 0.15;
-/** When what was counted in the step before is told: its grace and a tick later. Shorter slices go on by themselves. */
-const TOLD_AFTER_MS = 20_000;
+/**
+ * When what was counted in the step before is told: its grace and a tick later, and, should another job have been in the way, with the next tick.
+ * Shorter slices go on by themselves.
+ */
+const TOLD_AFTER_MS = [20_000, 40_000];
 
 /** Everything that leaves the gateway is then in the recording, which is closed. */
 export async function play(options: PlayOptions): Promise<void> {
@@ -146,7 +149,7 @@ class Play {
       signal.throwIfAborted();
       const begin = bounds[index - 1] ?? end;
       await this.#stage.clock.set(begin);
-      if (end - begin > 2 * TOLD_AFTER_MS) await this.#stage.clock.set(begin + TOLD_AFTER_MS);
+      for (const afterMs of TOLD_AFTER_MS) if (begin + 2 * afterMs < end) await this.#stage.clock.set(begin + afterMs);
       const from = next;
       while ((acts[next]?.at ?? Number.POSITIVE_INFINITY) < end) next += 1;
       if (next === from) continue;

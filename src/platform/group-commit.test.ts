@@ -60,6 +60,30 @@ describe("GroupCommit", () => {
     expect(flushes[2]?.batch).toEqual(["d", "e"]);
   });
 
+  it("collects few until the next beat, also behind a flush, and does not let many wait for it", async () => {
+    const beatMs = 400;
+    const { commit, flushes } = setUp({ maxItems: 100, flushesInFlight: 1, beatMs, deadlineMs: 10_000 });
+    // Just behind a beat, so that the next one is far.
+    while (performance.now() % beatMs > 50) await turn();
+    commit.add(new Item("a", 1));
+    await turn();
+    commit.add(new Item("b", 1));
+    await turn();
+    expect(flushes).toEqual([]);
+    await until(() => flushes.length === 1);
+    expect(performance.now() % beatMs).toBeLessThan(beatMs / 2);
+    expect(flushes[0]?.batch).toEqual(["a", "b"]);
+    commit.add(new Item("c", 1));
+    flushes[0]?.done();
+    await turn();
+    await turn();
+    expect(flushes).toHaveLength(1);
+    const many = Array.from({ length: 63 }, (_, index) => `${index}`);
+    for (const item of many) commit.add(new Item(item, 1));
+    await turn();
+    expect(flushes[1]?.batch).toEqual(["c", ...many]);
+  });
+
   it("keeps the limits of a batch, but never rejects a single large item", async () => {
     const { commit, flushes } = setUp({ flushesInFlight: 9 });
     for (const [item, bytes] of [

@@ -25,9 +25,9 @@ interface Pass {
   readonly fail: (error: Error) => void;
 }
 
-function setUp(passesInFlight = 1, maxMessages = 3) {
+function setUp(passesInFlight = 1, maxMessages = 3, restMs = 0) {
   const passes: Pass[] = [];
-  const gather = new Gather({ passesInFlight, maxMessages, restMs: 0 }, (messages, begunBefore, watch) => {
+  const gather = new Gather({ passesInFlight, maxMessages, restMs }, (messages, begunBefore, watch) => {
     return new Promise((resolve, reject) => {
       passes.push({ names: messages.map(({ at }) => at), begunBefore, watch, done: resolve, fail: reject });
     });
@@ -54,6 +54,23 @@ describe("Gather", () => {
     await turn();
     passes[2]?.done();
     await settled[3];
+  });
+
+  it("lets few batches rest between passes, and starts when many wait", async () => {
+    const { gather, passes } = setUp(1, 100, 60_000);
+    const first = gather.add(batch(["after a rest"]));
+    await turn();
+    expect(passes).toHaveLength(1);
+    passes[0]?.done();
+    await first;
+    const names = Array.from({ length: 16 }, (_, index) => `${index}`);
+    for (const name of names.slice(1)) gather.add(batch([name]));
+    await turn();
+    await turn();
+    expect(passes).toHaveLength(1);
+    gather.add(batch(["the last"]));
+    await turn();
+    expect(passes[1]?.names).toEqual([...names.slice(1), "the last"]);
   });
 
   it("opens a batch only when its pass begins", async () => {

@@ -125,7 +125,8 @@ export class BatchWorker {
       lockDuration: this.#options.lockMs,
       // Found to be held by no one, it comes again with the second look after its lock has ended.
       stalledInterval: this.#options.lockMs / 4,
-      drainDelay: 5,
+      // Seconds: what comes back because its lock ended wakes none that waits for work.
+      drainDelay: 0.5,
       autorun: false,
       removeOnComplete: { count: 0 },
     });

@@ -32,8 +32,8 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "comma
 }
 
 const MAX_MESSAGES_PER_PASS = 4_000;
-/** Of a batch, renewed while it is at work: when its gateway was killed, another takes it up after this and a quarter of it. */
-const LOCK_MS = 3_000;
+/** Of a batch, renewed while it is at work: when its gateway was killed, another takes it up within this and a second more. */
+const LOCK_MS = 2_500;
 
 export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
   const { queue, leases, deidentifier, store, outlets, current } = deps;

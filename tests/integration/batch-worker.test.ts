@@ -121,6 +121,24 @@ test("a batch that was settled just as its lock was lost is only taken off the q
   expect(one.books.books()).toMatchObject({ stored: 1, recovered: 0, inFlight: 0 });
 });
 
+test("batches that come one by one are fetched and passed together, after a rest at once", async () => {
+  const one = await gateway(async () => undefined, { restMs: 2_000, lockMs: 60_000 });
+  await one.worker.start();
+  const begun = performance.now();
+  await one.admit("first");
+  await until("the first has passed", () => one.passes.length === 1);
+  expect(performance.now() - begun).toBeLessThan(1_000);
+  const fetched = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1]);
+  const names = Array.from({ length: 8 }, (_, index) => `${index}`);
+  const before = await fetched();
+  for (const name of names) await one.admit(name);
+  await emptied();
+  expect(one.passes.length).toBeLessThanOrEqual(3);
+  expect(one.passes.flat()).toEqual(["first", ...names]);
+  // Written, fetched and completed, each once, and hardly more: one look at an empty queue for each time it was fetched.
+  expect((await fetched()) - before).toBeLessThan(4 * names.length);
+});
+
 test("a batch without messages is written and leaves nothing", async () => {
   const one = await gateway();
   await one.admit("before it");
@@ -223,6 +241,27 @@ describe("killed", () => {
     await child;
     expect(await outcome()).toEqual(names.map((name) => `stored ${name}`).sort());
   }, 180_000);
+});
+
+test("what a killed gateway held is taken up by another one soon after its lock has ended", async () => {
+  const lockMs = 2_000;
+  const stuck = await gateway(() => new Promise(() => undefined), { lockMs });
+  await stuck.worker.start();
+  await stuck.admit("held");
+  await until("it is held", async () => (await active()).length === 1);
+  const other = await gateway(async () => undefined, { lockMs });
+  await other.worker.start();
+  // Its last renewal, as after a kill.
+  stuck.silence();
+  const [id] = await active();
+  const leftMs = await redis.pttl(`${QUEUE}:${id}:lock`);
+  expect(leftMs).toBeGreaterThan(0);
+  const begun = performance.now();
+  await until("the other one has it", () => other.passes.length === 1);
+  const tookMs = performance.now() - begun;
+  expect(tookMs).toBeGreaterThan(leftMs - 200);
+  // The next look at what stalled, the next look for work, and a busy machine.
+  expect(tookMs).toBeLessThan(leftMs + lockMs / 4 + 500 + 1_000);
 });
 
 describe("two gateways on one Redis", () => {

@@ -16,7 +16,7 @@ const OUTAGE_MS = Number(process.env.CONSENTRY_TEST_OUTAGE_MS ?? 20_000);
 /** With so small a heap anything that grows with the backlog ends the process; measured at 170 MB in all. */
 const HEAP = ["--max-old-space-size=92", "--max-semi-space-size=8"];
 const MAX_RESIDENT_BYTES = 250 * 1024 * 1024;
-/** A killed gateway's batches stay locked for up to 15 s before they are taken again. */
+/** A killed gateway's batches stay locked for some seconds before they are taken again. */
 const RECOVERY_MS = 90_000;
 
 let system: TestSystem;
