@@ -49,6 +49,11 @@ ${tableOf(["figure", "value"], figureRows(run))}
 - **Scene loop** is a run of its own: ${SCENE_DEVICES} devices that each publish an event every 0.6 s with QoS 1, a scene service that answers each with a
   command, and the time from the event to the command at its device. Both are MQTT.js in one process; the gateway stores as well.
   A run in which a command does not come is no result.
+- **At a rate** is what fleets do: so many messages a second of all devices together, each in a write and so in a packet of its own. These windows come before those at the
+  peak, because a gateway that has been there is another one. *All µs* is the CPU of all processes but the loader for each message.
+- **mosquitto-script** is what many begin with (\`bench/peers\`): Mosquitto in memory and a program that hears it with MQTT.js and writes with the buffering InfluxDB client. Its PUBACK
+  promises nothing, no consent is asked, and what is stored bears the names of devices. **rabbitmq-quorum** is RabbitMQ with its MQTT plugin and a quorum queue, which
+  acknowledges what its log has synced to disk; it stores nothing in InfluxDB and asks no one.
 - **Stored per second** is the number of messages acknowledged from the start of the window on, divided by the time until the
   last of them was stored: a backlog that grows during a window is paid for in it. A run in which a message was refused, a
   connection lost, an acknowledgement out of order, or in which InfluxDB counts other rows than the gateway, is no result.
