@@ -107,6 +107,7 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "nothing is dead-lettered after the lease",
     ...PIPELINE,
+    file: "src/pipeline/into-letters.ts",
     from: 'if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");',
     to: "",
   },
