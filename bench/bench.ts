@@ -13,6 +13,8 @@ import {
   type Entrant,
   otherCheckout,
   speaking,
+  tracedName,
+  tracing,
   wholePath,
   wholePathMqtt5,
   withNodeFlags,
@@ -40,9 +42,10 @@ const HELP = `npm run bench -- [options]
                          scene-loop, idle; may be given several times
   --against <path>       compares this checkout with another one, whose packages are installed
   --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
+  --traced <share>       compares the gateway with itself with this share of batches traced; may be given several times
   --cpu-prof             profiles the gateways of "path" and of the dialects into data/profile/<name>; see bench/top-functions.ts
 
-With --against or --node-flags, "path" is all that is measured besides unless --only says otherwise.
+With --against, --node-flags or --traced, "path" is all that is measured besides unless --only says otherwise.
 `;
 
 const SCENARIOS = [
@@ -79,6 +82,7 @@ async function main(): Promise<void> {
       only: { type: "string", multiple: true, default: [] },
       against: { type: "string" },
       "node-flags": { type: "string", multiple: true, default: [] },
+      traced: { type: "string", multiple: true, default: [] },
       "cpu-prof": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -88,8 +92,9 @@ async function main(): Promise<void> {
     return;
   }
   const { against, "node-flags": nodeFlags } = flags;
+  const traced = flags.traced.map((share) => positive("traced", share));
   const wanted = scenariosIn(
-    flags.only.length === 0 && (against ?? nodeFlags[0]) !== undefined ? ["path"] : flags.only,
+    flags.only.length === 0 && (against ?? nodeFlags[0] ?? traced[0]) !== undefined ? ["path"] : flags.only,
   );
   const options: ScenarioOptions = {
     dir: join(ROOT, "data", `bench-${process.pid}`),
@@ -110,6 +115,7 @@ async function main(): Promise<void> {
     ...DIALECT_LOADS.filter(({ dialect }) => wanted.has(dialect)).map((load) => speaking(load, profile(load.dialect))),
     ...(against === undefined ? [] : [otherCheckout(against)]),
     ...nodeFlags.map(withNodeFlags),
+    ...traced.map(tracing),
     ...(wanted.has("no-privacy") ? [withoutPrivacy] : []),
     ...(wanted.has("services") ? [withServices] : []),
     ...(wanted.has("shared") ? [withSharedServices] : []),
@@ -125,7 +131,7 @@ async function main(): Promise<void> {
     pairs,
     idleConnections,
     ...(against !== undefined && { against: { path: against, commit: commitOf(against) } }),
-    nodeFlags,
+    nodeFlags: [...nodeFlags, ...traced.map(tracedName)],
     findings,
   };
   process.stdout.write(`${text(run)}\n`);
