@@ -17,6 +17,8 @@ import {
   RABBITMQ_QUORUM,
   rabbitmqQuorum,
   speaking,
+  tracedName,
+  tracing,
   wholePath,
   wholePathMqtt5,
   withNodeFlags,
@@ -56,9 +58,10 @@ const HELP = `npm run bench -- [options]
   --rates <n,n,…>        those of "rates", in messages per second
   --against <path>       compares this checkout with another one, whose packages are installed
   --node-flags="<flags>" compares the gateway with itself under other flags of Node; may be given several times
+  --traced <share>       compares the gateway with itself with this share of batches traced; may be given several times
   --cpu-prof             profiles the gateways of "path" and of the dialects into data/profile/<name>; see bench/top-functions.ts
 
-With --against or --node-flags, "path" is all that is measured besides unless --only says otherwise.
+With --against, --node-flags or --traced, "path" is all that is measured besides unless --only says otherwise.
 `;
 
 const SCENARIOS = [
@@ -110,6 +113,7 @@ async function main(): Promise<void> {
       against: { type: "string" },
       "node-flags": { type: "string", multiple: true, default: [] },
       rates: { type: "string" },
+      traced: { type: "string", multiple: true, default: [] },
       "cpu-prof": { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -119,8 +123,9 @@ async function main(): Promise<void> {
     return;
   }
   const { against, "node-flags": nodeFlags } = flags;
+  const traced = flags.traced.map((share) => positive("traced", share));
   const wanted = scenariosIn(
-    flags.only.length === 0 && (against ?? nodeFlags[0]) !== undefined ? ["path"] : flags.only,
+    flags.only.length === 0 && (against ?? nodeFlags[0] ?? traced[0]) !== undefined ? ["path"] : flags.only,
   );
   const options: ScenarioOptions = {
     dir: join(ROOT, "data", `bench-${process.pid}`),
@@ -141,6 +146,7 @@ async function main(): Promise<void> {
     ...DIALECT_LOADS.filter(({ dialect }) => wanted.has(dialect)).map((load) => speaking(load, profile(load.dialect))),
     ...(against === undefined ? [] : [otherCheckout(against)]),
     ...nodeFlags.map(withNodeFlags),
+    ...traced.map(tracing),
     ...(wanted.has("no-privacy") ? [withoutPrivacy] : []),
     ...(wanted.has("services") ? [withServices] : []),
     ...(wanted.has("shared") ? [withSharedServices] : []),
@@ -164,7 +170,7 @@ async function main(): Promise<void> {
     pairs,
     idleConnections,
     ...(against !== undefined && { against: { path: against, commit: commitOf(against) } }),
-    nodeFlags,
+    nodeFlags: [...nodeFlags, ...traced.map(tracedName)],
     findings,
   };
   process.stdout.write(`${text(run)}\n`);

@@ -1,5 +1,8 @@
 /** What takes part in a comparison: how each is started on servers of its own, loaded, checked and stopped. */
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import type { Version } from "../tools/wire/mqtt-wire.ts";
 import { Child } from "./child.ts";
@@ -76,6 +79,29 @@ export const withSharedServices = gateway(SHARED, { services: "shared" });
 /** This checkout under other flags of Node. */
 export function withNodeFlags(flags: string): Entrant {
   return gateway(flags, { nodeFlags: flags.split(/\s+/).filter((flag) => flag !== "") });
+}
+
+/** This checkout, with this share of its batches told to a collector that takes everything. */
+export function tracing(sampleRatio: number): Entrant {
+  const name = tracedName(sampleRatio);
+  return {
+    name,
+    start: async (dir, devices) => {
+      const collector = createServer((request, response) => request.resume().once("end", () => response.end("{}")));
+      await once(collector.listen(0, "127.0.0.1"), "listening");
+      const endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}/v1/traces`;
+      const pipeline = await gateway(name, { tracing: { sampleRatio, endpoint } }).start(dir, devices);
+      const stop = async () => {
+        await pipeline.stop();
+        collector.close();
+      };
+      return { ...pipeline, stop };
+    },
+  };
+}
+
+export function tracedName(sampleRatio: number): string {
+  return `traced ${sampleRatio}`;
 }
 
 /** Another checkout: its sources, packages and flags of Node, started as anybody would start it. */

@@ -35,7 +35,7 @@ export interface BenchRun {
   readonly idleConnections: number;
   /** Path and commit of the checkout that this one was compared with. */
   readonly against?: { readonly path: string; readonly commit: string } | undefined;
-  /** What `--node-flags` was given. */
+  /** What `--node-flags` and `--traced` were given. */
   readonly nodeFlags: readonly string[];
   readonly findings: Findings;
 }

@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly services: "none" | "alone" | "shared";
   /** Of a run in which services answer; the product's own limit unless given. */
   readonly commandsPerMinute?: number | undefined;
+  /** Share of batches that are traced, and where to; none unless given. */
+  readonly tracing?: { readonly sampleRatio: number; readonly endpoint: string } | undefined;
   /** Its devices speak a dialect; the contract itself unless given. */
   readonly load?: DialectLoad | undefined;
 }
@@ -109,7 +111,7 @@ function secret(): string {
 
 /** JSON is YAML. The limits per device are lifted, because a few devices stand for a large fleet here. */
 async function writeConfiguration(
-  { dir, devices, root, commandsPerMinute }: GatewayOptions,
+  { dir, devices, root, commandsPerMinute, tracing }: GatewayOptions,
   servers: BenchServers,
   apiToken: string,
   services: readonly BenchService[],
@@ -134,6 +136,7 @@ async function writeConfiguration(
     })),
     http: { port: 0, token: apiToken },
     keys: { dir: join(dir, "keys"), create: true },
+    ...(tracing !== undefined && { tracing: { enabled: true, ...tracing } }),
     ...((await knowsOption(root ?? ROOT, "journalFile")) && {
       backup: { journalFile: join(dir, "erasures.journal") },
     }),

@@ -80,7 +80,8 @@ ${tableOf(["figure", "value"], figureRows(run))}
 
 \`npm run bench -- --against <path of another checkout> --only path\` measures this checkout and another one in the same turns
 and reports the ratio in the same way. The other one needs its packages installed; it runs its own sources under its own
-flags, with a configuration file. \`--node-flags="<flags>"\` does the same with this checkout under other flags of Node.
+flags, with a configuration file. \`--node-flags="<flags>"\` does the same with this checkout under other flags of Node, \`--traced <share>\` with
+this share of its batches [traced](operations/tracing.md).
 
 Windows cancel what the machine does; they do not cancel what differs from one start of a process to the next, such as the
 state of its heap. The quartiles of one run do not show that. Start the comparison several times, and compare the checkout

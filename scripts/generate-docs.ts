@@ -12,6 +12,7 @@ import { ERRORS } from "../src/model/errors.ts";
 import { DEAD_LETTER_REASONS, REFUSALS } from "../src/model/outcome.ts";
 import { PROPERTY_KINDS, type PropertyKind } from "../src/model/property.ts";
 import { SERVICE_PURPOSES } from "../src/model/purposes.ts";
+import { ATTRIBUTES, type Attribute, ROOT_SPANS, STEP_SPANS } from "../src/model/trace.ts";
 import type { MetricRow } from "../src/observe/metric-row.ts";
 import { METRICS } from "../src/observe/metric-table.ts";
 import { VERSION } from "../src/observe/version.ts";
@@ -46,6 +47,7 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
     ["CONTRIBUTING.md", contributingPage()],
+    ["docs/operations/tracing.md", tracingPage()],
     ...strengthDocuments(),
     ...dashboardFiles(),
   ]);
@@ -307,10 +309,6 @@ function propertyTable(kind: PropertyKind, rows: readonly PropertyRow[]): string
 
 /** The page as it is, with the table of rooms between its marks. */
 function contributingPage(): string {
-  const text = readFileSync(new URL("../CONTRIBUTING.md", import.meta.url), "utf8");
-  const [begin, end] = [`<!-- Made by \`${COMMAND}\` of scripts/rooms.ts -->\n`, "<!-- End of the table of rooms -->"];
-  const [before, after] = [text.indexOf(begin), text.indexOf(end)];
-  if (before < 0 || after < before) throw new Error("CONTRIBUTING.md has no marks around the table of rooms");
   const rows = ROOMS.map(({ path, what, imports, packages, raw }) => [
     code(path),
     what,
@@ -318,7 +316,35 @@ function contributingPage(): string {
     [...packages.map(code), ...(raw ? [code("model/raw")] : [])].join(", "),
   ]);
   const cells = table(["room", "what it is for", "imports, beside `model`", "packages; raw data"], rows);
-  return [text.slice(0, before + begin.length), "\n", cells.join("\n"), "\n", text.slice(after)].join("");
+  return betweenMarks("CONTRIBUTING.md", "scripts/rooms.ts", "the table of rooms", cells);
+}
+
+/** The spans and what is told of them, as the page of traces has them. */
+function tracingPage(): string {
+  const spans: [string, { readonly what: string; readonly tells: readonly Attribute[] }, string][] = [
+    ...Object.entries(ROOT_SPANS).map(([name, row]) => [name, row, "root"] as (typeof spans)[number]),
+    ...Object.entries(STEP_SPANS).map(([name, row]) => [name, row, "step"] as (typeof spans)[number]),
+  ];
+  const told = (tells: readonly Attribute[]) => tells.map((one) => code(ATTRIBUTES[one].key)).join(", ");
+  return betweenMarks("docs/operations/tracing.md", "src/model/trace.ts", "the tables of spans", [
+    ...table(
+      ["span", "", "what it is", "tells, beside the outcome"],
+      spans.map(([name, { what, tells }, kind]) => [code(name), kind, what, told(tells)]),
+    ),
+    ...table(
+      ["attribute", "what it says"],
+      Object.values(ATTRIBUTES).map(({ key, what }) => [code(key), what]),
+    ),
+  ]);
+}
+
+/** A page written by hand, with a part that is made. */
+function betweenMarks(file: string, source: string, what: string, made: readonly string[]): string {
+  const text = readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
+  const [begin, end] = [`<!-- Made by \`${COMMAND}\` of ${source} -->\n`, `<!-- End of ${what} -->`];
+  const [before, after] = [text.indexOf(begin), text.indexOf(end)];
+  if (before < 0 || after < before) throw new Error(`${file} has no marks around ${what}`);
+  return [text.slice(0, before + begin.length), "\n", made.join("\n"), "\n", text.slice(after)].join("");
 }
 
 function page(title: string, introduction: readonly string[], body: readonly string[]): string {

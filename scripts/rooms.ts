@@ -52,6 +52,17 @@ export const ROOMS: readonly Room[] = [
   room("platform/keys", "secrets: files, change while running, sealing", ["platform"], ["ioredis"]),
   room("platform/sealed-file", "a file that one key opens and no one can change", ["platform/keys"], ["zod"]),
   room("observe", "log, metrics, the books", [], ["pino", "prom-client"]),
+  room(
+    "observe/traces",
+    "which batches are traced, and telling a collector; the one room that knows OpenTelemetry",
+    ["observe", "platform"],
+    [
+      "@opentelemetry/api",
+      "@opentelemetry/exporter-trace-otlp-http",
+      "@opentelemetry/resources",
+      "@opentelemetry/sdk-trace",
+    ],
+  ),
 
   room(
     "deidentify",

@@ -51,6 +51,7 @@ import { createSchema } from "./wiring/schema.ts";
 import { shownPlaces } from "./wiring/shown-places.ts";
 import { createStore } from "./wiring/store.ts";
 import { createTokens } from "./wiring/tokens.ts";
+import { createTracing } from "./wiring/tracing.ts";
 import { createUpkeep } from "./wiring/upkeep.ts";
 
 /** More than the longest wait of a part. */
@@ -97,6 +98,7 @@ export function createGateway(
   const vocabulary = new Vocabulary(config.properties, config.deidentify.storedValues);
   const dialects = shippedDialects(vocabulary);
   const base: Base = { config, keys, redis, keyspace, metrics, log, vocabulary, dialects };
+  const { traces, parts: tracing } = createTracing(base);
   const damaged = (kind: DamageKind): void => {
     metrics.damaged(kind);
     log.error("continued without a damaged record", { reason: kind });
@@ -140,7 +142,8 @@ export function createGateway(
     consent,
     addressable,
     checkConsent: consent.check,
-    enqueue: (messages, signal) => queue.producer.enqueue(messages, signal),
+    enqueue: (messages, signal, queuedAt) => queue.producer.enqueue(messages, signal, queuedAt),
+    traces,
     backlogFull: () => queue.backlog.full,
     notWritable: () => queue.writable.refusal !== undefined,
     writableAgain: (error, signal) => queue.writable.again(error, signal),
@@ -236,6 +239,7 @@ export function createGateway(
     addressable: addressable.scene,
     commands: ingress.commands,
     samples: centre.samples,
+    traces,
     fatal,
   });
 
@@ -349,6 +353,7 @@ export function createGateway(
   // Downstream first: nothing is accepted before everything after it can process it.
   const parts: Part[] = [
     partOf("metrics", metrics),
+    ...tracing,
     ...createPreparations(config, deidentifier, base, (files) => reload.started(files)),
     ...(config.metrics.enabled ? [partOf("metrics listener", health)] : []),
     redis.part,

@@ -76,3 +76,8 @@ export function secret(shortest: number, description: string) {
 
 /** Region codes are ISO 3166-1 country codes, optionally with a subdivision: `IN`, `IN-KA`. */
 export const regionCode = z.string().regex(/^[A-Z]{2}(?:-[A-Z0-9]{1,3})?$/);
+
+/** An address that holds no secret. */
+export const plainHttpUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((value) => !value.includes("@") && !value.includes("?"), { error: "credentials-or-query-in-url" });

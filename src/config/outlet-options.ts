@@ -4,14 +4,22 @@ import { opaqueReference, statedMethod, statedReference } from "../model/consent
 import { CATEGORIES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { MAX_CONNECTIONS, MAX_SERVICES, PUBLISHES_PER_SECOND, SERVICE_NAME } from "../model/service.ts";
 import { SERVICE_RELATIONS } from "../model/service-terms.ts";
-import { bytes, choice, count, flag, milliseconds, optionalPath, port, regionCode, secret, text } from "./leaves.ts";
+import {
+  bytes,
+  choice,
+  count,
+  flag,
+  milliseconds,
+  optionalPath,
+  plainHttpUrl,
+  port,
+  regionCode,
+  secret,
+  text,
+} from "./leaves.ts";
 
 /** Shortest token the gateway accepts as a credential of its own; 32 characters of base64url are 192 bits. */
 const MIN_TOKEN_LENGTH = 32;
-
-const plainHttpUrl = z
-  .url({ protocol: /^https?$/ })
-  .refine((value) => !value.includes("@") && !value.includes("?"), { error: "credentials-or-query-in-url" });
 
 const influx = z.strictObject({
   url: plainHttpUrl

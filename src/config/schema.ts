@@ -20,6 +20,7 @@ import { mqttOptions, queueOptions } from "./ingress-options.ts";
 import { choice, flag, milliseconds, optionalPath, path, text } from "./leaves.ts";
 import { httpOptions, metricsOptions, serviceOptions, sinkOptions } from "./outlet-options.ts";
 import { dialectOptions, propertyOptions } from "./property-options.ts";
+import { headersOf, tracingOptions } from "./tracing-options.ts";
 import { erasureOptions, holdOptions, retentionOptions } from "./upkeep-options.ts";
 
 const redisOptions = z.strictObject({
@@ -83,6 +84,7 @@ export const configSchema = z
     services: serviceOptions,
     http: httpOptions.prefault({}),
     metrics: metricsOptions.prefault({}),
+    tracing: tracingOptions.prefault({}),
     centre: centreOptions.prefault({}),
     erasure: erasureOptions.prefault({}),
     hold: holdOptions.prefault({}),
@@ -122,6 +124,7 @@ function contradictions({
   services,
   http,
   metrics,
+  tracing,
   erasure,
   retention,
 }: Parsed): [string, string][] {
@@ -162,6 +165,7 @@ function contradictions({
       "metrics.token",
       "token-used-twice",
     ],
+    [headersOf(tracing.headers) === undefined, "tracing.headers", "not-headers"],
     ...services.map(({ relation, contractRef }, index): [boolean, string, string] => [
       relation === "processor" && contractRef === undefined,
       `services.${index}.contractRef`,

@@ -5,6 +5,10 @@
 import type { AnalyticsRecord, PlaceRow, StatusValue } from "./deidentified.ts";
 import type { CellId, Pseudonym } from "./ids.ts";
 
+/** Kinds of store that there are, as metrics and traces name them. */
+export const SINKS = ["influx"] as const;
+export type SinkName = (typeof SINKS)[number];
+
 /** `async`: a deletion is accepted first and carried out later. `none`: rows cannot be deleted, an erasure only unlinks them. */
 export type RowDelete = "sync" | "async" | "none";
 /** `verified`: a query found nothing left. `accepted`: the store does not let us look. `unsupported`: it cannot delete rows. */

@@ -22,6 +22,7 @@ import {
 import { PURPOSES, SERVICE_PURPOSES } from "../model/purposes.ts";
 import { READINESS_REASONS } from "../model/readiness.ts";
 import { SERVICE_ORIGINS } from "../model/service.ts";
+import { SINKS } from "../model/sink.ts";
 import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
 import { counter, gauge, guarded, histogram, type MetricRow, summary } from "./metric-row.ts";
 import { VERSION } from "./version.ts";
@@ -36,11 +37,11 @@ export type ClientKind = (typeof CLIENT_KINDS)[number];
 export const MQTT_VERSIONS = ["3.1.1", "5"] as const;
 export type MqttVersion = (typeof MQTT_VERSIONS)[number];
 
-export const SINKS = ["influx"] as const;
-export type SinkName = (typeof SINKS)[number];
-
 export const SINK_FAILURES = ["SINK_UNAVAILABLE", "SINK_DENIED"] as const satisfies readonly ErrorCode[];
 export type SinkFailure = (typeof SINK_FAILURES)[number];
+
+export const SPAN_DELIVERIES = ["delivered", "failed", "dropped"] as const;
+export type SpanDelivery = (typeof SPAN_DELIVERIES)[number];
 
 export const CROWD_OUTCOMES = ["told", "withheld"] as const;
 
@@ -281,6 +282,11 @@ export const METRICS = {
   logAlarms: counter("log_alarms_total", "Lines in the log that an operator has to see, by what they say.", {
     alarm: Object.keys(LOG_ALARMS) as LogAlarm[],
   }),
+  traceSpans: counter(
+    "trace_spans_total",
+    "Spans of traces: `delivered` to the collector, `failed` with a request that it did not take, or `dropped` because too many waited.",
+    { outcome: SPAN_DELIVERIES },
+  ),
   eventLoopDelay: summary(
     "event_loop_delay_seconds",
     "Delay of the event loop: quantiles of the last 5 s, sum and count of all samples since the start.",

@@ -37,6 +37,7 @@ import {
 import { PURPOSES, type Purpose, SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { READINESS_REASONS, type ReadinessReason } from "../model/readiness.ts";
 import { SERVICE_ORIGINS, type ServiceOrigin } from "../model/service.ts";
+import { SINKS, type SinkName } from "../model/sink.ts";
 import { BookCounts, zeros } from "./books.ts";
 import { Distribution } from "./distribution.ts";
 import { EventLoopWatch } from "./event-loop.ts";
@@ -50,9 +51,9 @@ import {
   type MqttVersion,
   NOT_PERMITTED,
   SINK_FAILURES,
-  SINKS,
   type SinkFailure,
-  type SinkName,
+  SPAN_DELIVERIES,
+  type SpanDelivery,
 } from "./metric-table.ts";
 import { ProcessFigures } from "./process-figures.ts";
 import { Refreshes } from "./refreshes.ts";
@@ -113,6 +114,7 @@ export class Metrics extends BookCounts {
     Record<SinkFailure, number>
   >;
   readonly #gauges = zeros(GAUGES);
+  readonly #traceSpans = zeros(SPAN_DELIVERIES);
   readonly #logAlarms = zeros(Object.keys(LOG_ALARMS) as LogAlarm[]);
   #notReady: readonly ReadinessReason[] = [];
   readonly #places = zeros(PLACE_OUTCOMES);
@@ -320,6 +322,10 @@ export class Metrics extends BookCounts {
     this.#gauges[name] = value;
   }
 
+  traceSpans(outcome: SpanDelivery, count: number): void {
+    this.#traceSpans[outcome] += count;
+  }
+
   /** A line of the log that an operator has to see. */
   logAlarm(alarm: LogAlarm): void {
     this.#logAlarms[alarm] += 1;
@@ -446,6 +452,7 @@ export class Metrics extends BookCounts {
       backupAge: () => single(this.#gauges.backupAge),
       backupInterval: () => single(this.#gauges.backupInterval),
       logAlarms: () => by("alarm", this.#logAlarms),
+      traceSpans: () => by("outcome", this.#traceSpans),
       eventLoopDelay: () => {
         const { p50, p99, max } = this.#eventLoop.delayMs;
         const { samples, ms } = this.#eventLoop.total;

@@ -67,6 +67,7 @@ class Outside {
       deidentify: (one, grants) =>
         usable(grants, "analytics", one.carried) === 0 ? {} : { analytics: recordOf(one, grants) },
       noteNetwork: async (said) => said.map(() => true),
+      sink: "influx",
       wanted: () => 0xffff,
       store: async (records) => {
         this.did.push(`store ${records.length}`);

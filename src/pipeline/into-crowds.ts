@@ -3,6 +3,7 @@
  * so that a killed gateway has lost nothing that was acknowledged; before anything is forwarded, because a failure here is retried.
  */
 import type { CrowdReading, Seen } from "../model/crowd.ts";
+import type { Traced } from "../model/trace.ts";
 import type { Passage } from "./settle.ts";
 
 export interface CrowdPorts {
@@ -12,7 +13,11 @@ export interface CrowdPorts {
   readonly gather: (readings: readonly CrowdReading[]) => Promise<readonly boolean[]>;
 }
 
-export async function intoCrowds(batch: readonly Passage[], { count, gather }: CrowdPorts): Promise<void> {
+export async function intoCrowds(
+  batch: readonly Passage[],
+  { count, gather }: CrowdPorts,
+  trace: Traced,
+): Promise<void> {
   const seen: Seen[] = [];
   const passages: Passage[] = [];
   const readings: CrowdReading[] = [];
@@ -26,9 +31,10 @@ export async function intoCrowds(batch: readonly Passage[], { count, gather }: C
     passages.push(passage);
     readings.push({ device: message.device, at: message.at, cell, status });
   }
-  if (seen.length > 0) await count(seen);
+  if (seen.length > 0) await trace.step("crowd", () => count(seen), { messages: seen.length, purpose: "analytics" });
   if (readings.length === 0) return;
-  for (const [index, taken] of (await gather(readings)).entries()) {
+  const told = { messages: readings.length, purpose: "weather" } as const;
+  for (const [index, taken] of (await trace.step("crowd", () => gather(readings), told)).entries()) {
     const passage = passages[index];
     if (passage !== undefined && taken) passage.forwarded = true;
   }

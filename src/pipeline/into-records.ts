@@ -5,7 +5,9 @@
  */
 import type { NotedNetwork } from "../model/network.ts";
 import type { NotedPlace } from "../model/place.ts";
+import type { Purpose } from "../model/purposes.ts";
 import type { NotedScene } from "../model/scene.ts";
+import type { Traced } from "../model/trace.ts";
 import type { Passage } from "./settle.ts";
 
 export interface RecordPorts {
@@ -23,7 +25,7 @@ interface Noting<Said> {
   readonly passages: Passage[];
 }
 
-export async function intoRecords(batch: readonly Passage[], ports: RecordPorts): Promise<void> {
+export async function intoRecords(batch: readonly Passage[], ports: RecordPorts, trace: Traced): Promise<void> {
   const places: NotedPlace[] = [];
   const networks: Noting<NotedNetwork> = { said: [], passages: [] };
   const scenes: Noting<NotedScene> = { said: [], passages: [] };
@@ -47,9 +49,12 @@ export async function intoRecords(batch: readonly Passage[], ports: RecordPorts)
       scenes.passages.push(passage);
     }
   }
-  if (places.length > 0) await ports.notePlaces(places);
-  await noted(networks, ports.noteNetwork);
-  if (ports.noteScenes !== undefined) await noted(scenes, ports.noteScenes);
+  const note = <T>(purpose: Purpose, messages: number, run: () => T): T =>
+    trace.step("note", run, { messages, purpose });
+  if (places.length > 0) await note("analytics", places.length, () => ports.notePlaces(places));
+  await note("network", networks.said.length, () => noted(networks, ports.noteNetwork));
+  const { noteScenes } = ports;
+  if (noteScenes !== undefined) await note("scene", scenes.said.length, () => noted(scenes, noteScenes));
 }
 
 async function noted<Said>(

@@ -73,6 +73,7 @@ function setUp({ acquire, announce, left, ...ports }: Replaced = {}) {
       happened.push(`stored ${records.map(({ device }) => device).join(" ")}`);
       return { rejected: [] };
     },
+    sink: "influx",
     askStore: async () => undefined,
     removeStored: async () => true,
     inDoubtGraceMs: 1,

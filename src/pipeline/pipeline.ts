@@ -17,15 +17,24 @@ import type { DeviceRef, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
+import type { SinkName } from "../model/sink.ts";
+import type { Traced } from "../model/trace.ts";
 import type { Watch } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
+import { UNTRACED } from "../platform/untraced.ts";
 import { InDoubt, type InDoubtPorts } from "./in-doubt.ts";
 import { type CrowdPorts, intoCrowds } from "./into-crowds.ts";
+import { intoLetters, type LetterPorts } from "./into-letters.ts";
 import { intoRecords, type RecordPorts } from "./into-records.ts";
 import { isUnreadableKey, Patience } from "./patience.ts";
 import { type Passage, type SettlePorts, settle } from "./settle.ts";
 
-export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, SettlePorts, RecordPorts, CrowdPorts {
+export interface PipelinePorts
+  extends Omit<InDoubtPorts, "pause" | "mayAsk">,
+    SettlePorts,
+    RecordPorts,
+    CrowdPorts,
+    LetterPorts {
   readonly leases: LeaseSource;
   readonly checkConsent: CheckConsent;
   /** The purposes for which a recipient exists right now: nothing is made for the others. */
@@ -38,6 +47,8 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     records: readonly AnalyticsRecord[],
     signal: AbortSignal,
   ) => Promise<{ readonly rejected: readonly number[] }>;
+  /** What is written to, as a trace names it. */
+  readonly sink: SinkName;
   readonly scene: DeviceDelivery;
   /** A scene service may answer this pseudonym with a command. */
   readonly addressable: { remember(pseudonym: Pseudonym, device: DeviceRef): void };
@@ -47,7 +58,6 @@ export interface PipelinePorts extends Omit<InDoubtPorts, "pause" | "mayAsk">, S
     /** How many commands led to what the device under this name says now; `undefined` when it was not commanded lately. */
     causeOf(pseudonym: Pseudonym): number | undefined;
   };
-  readonly deadLetter: (reason: DeadLetterReason, messages: readonly RawMessage[]) => Promise<void>;
 }
 
 export class Pipeline {
@@ -87,17 +97,18 @@ export class Pipeline {
     stop: AbortSignal,
     begunBefore = false,
     watch: Watch = (attempt) => attempt(),
+    trace: Traced = UNTRACED,
   ): Promise<void> {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
     const aside = new Map<RawMessage, DeadLetterReason>();
     try {
       const batch = await this.#patience.until(messages.length, stop, async () => {
         await this.#patience.mayAsk(stop);
-        const tried = await watch(() => this.#attempt(messages, doubt, aside));
+        const tried = await watch(() => this.#attempt(messages, doubt, aside, trace));
         if (doubt.open) await doubt.settle(tried, stop);
         return tried;
       });
-      settle(batch, this.#ports);
+      trace.step("settle", () => settle(batch, this.#ports), { messages: batch.length });
     } finally {
       doubt.abandon();
     }
@@ -114,7 +125,7 @@ export class Pipeline {
       try {
         await this.#consented(batch);
         for (const passage of batch) if (passage.refusal === undefined) passage.setAside = reason;
-        await this.#setAside(batch, lease, new Map());
+        await intoLetters(batch, lease, new Map(), this.#ports, UNTRACED);
       } finally {
         await lease.release();
       }
@@ -128,25 +139,29 @@ export class Pipeline {
     messages: readonly RawMessage[],
     doubt: InDoubt,
     aside: Map<RawMessage, DeadLetterReason>,
+    trace: Traced,
   ): Promise<readonly Passage[]> {
+    const told = { messages: messages.length };
     const batch = messages.map((message) => passageOf(message, aside.get(message)));
     // Batches are written in parallel; services must still receive a device's messages in order.
     const turn = this.#forwarding.enter();
     let left: Promise<void> | undefined;
-    const lease = await this.#ports.leases.acquire().catch((error: unknown) => {
-      turn.leave();
-      throw error;
-    });
+    const lease = await trace
+      .step("lease", () => this.#ports.leases.acquire())
+      .catch((error: unknown) => {
+        turn.leave();
+        throw error;
+      });
     try {
       if (doubt.begunBefore) await doubt.keep(lease, messages);
-      await this.#consented(batch);
-      this.#deidentified(batch);
-      await this.#stored(batch, lease, doubt);
+      await trace.step("consent check", () => this.#consented(batch), told);
+      trace.step("de-identification", () => this.#deidentified(batch), told);
+      await this.#stored(batch, lease, doubt, trace);
       if (lease.over) throw new GatewayError("LEASE_LOST", "before noting");
-      await intoRecords(batch, this.#ports);
-      await this.#setAside(batch, lease, aside);
-      await intoCrowds(batch, this.#ports);
-      const forward = await this.#announced(batch);
+      await intoRecords(batch, this.#ports, trace);
+      await intoLetters(batch, lease, aside, this.#ports, trace);
+      await intoCrowds(batch, this.#ports, trace);
+      const forward = await this.#announced(batch, trace);
       await turn.mine;
       if (lease.over) throw new GatewayError("LEASE_LOST", "before forwarding");
       try {
@@ -207,7 +222,7 @@ export class Pipeline {
     if (!opened && unreadable.size > 1) throw new GatewayError("SUBJECT_KEY_UNREADABLE", "all of a batch");
   }
 
-  async #stored(batch: readonly Passage[], lease: Lease, doubt: InDoubt): Promise<void> {
+  async #stored(batch: readonly Passage[], lease: Lease, doubt: InDoubt, trace: Traced): Promise<void> {
     const passages: Passage[] = [];
     const records: AnalyticsRecord[] = [];
     for (const passage of batch) {
@@ -222,7 +237,9 @@ export class Pipeline {
       this.#ports.breaker.passed();
       return;
     }
-    const { rejected } = await this.#ports.store(records, lease.signal).catch(async (error: unknown) => {
+    const write = () => this.#ports.store(records, lease.signal);
+    const told = { messages: records.length, sink: this.#ports.sink };
+    const { rejected } = await trace.step("store write", write, told).catch(async (error: unknown) => {
       if (error instanceof GatewayError && error.inDoubt) await doubt.add(lease, passages);
       throw error;
     });
@@ -239,7 +256,7 @@ export class Pipeline {
   }
 
   /** No recipient gets anything before the account contains it; until then nothing is forwarded at all. */
-  async #announced(batch: readonly Passage[]): Promise<() => void> {
+  async #announced(batch: readonly Passage[], trace: Traced): Promise<() => void> {
     const passages: Passage[] = [];
     const outgoing: Outgoing[] = [];
     for (const passage of batch) {
@@ -258,35 +275,17 @@ export class Pipeline {
         result: { scene },
       });
     }
-    const deliver = await this.#ports.scene.announce(outgoing);
+    const told = { messages: outgoing.length, purpose: "scene" } as const;
+    const deliver = await trace.step("account", () => this.#ports.scene.announce(outgoing), told);
     return () => {
       for (const { message, result } of passages) {
         if (result?.scene !== undefined) this.#ports.addressable.remember(result.scene.device, message.device);
       }
-      for (const [index, delivered] of deliver().entries()) {
+      for (const [index, delivered] of trace.step("forward", deliver, told).entries()) {
         const passage = passages[index];
         if (passage !== undefined && delivered) passage.forwarded = true;
       }
     };
-  }
-
-  /** Before anything is forwarded: a failure here is retried, and services must not get a message twice. */
-  async #setAside(batch: readonly Passage[], lease: Lease, aside: Map<RawMessage, DeadLetterReason>): Promise<void> {
-    const byReason = new Map<DeadLetterReason, RawMessage[]>();
-    for (const { message, setAside } of batch) {
-      if (setAside === undefined || aside.has(message)) continue;
-      const messages = byReason.get(setAside);
-      if (messages === undefined) byReason.set(setAside, [message]);
-      else messages.push(message);
-    }
-    for (const [reason, messages] of byReason) {
-      if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");
-      await this.#ports.deadLetter(reason, messages).catch((error: unknown) => {
-        // Without a cause: Redis errors may contain arguments.
-        throw error instanceof GatewayError ? error : new GatewayError("NOT_DURABLE", "dead letter");
-      });
-      for (const message of messages) aside.set(message, reason);
-    }
   }
 }
 

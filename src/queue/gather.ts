@@ -31,7 +31,12 @@ export interface GatheredBatch {
   readonly open: () => readonly RawMessage[];
 }
 
-type Process = (messages: readonly RawMessage[], begunBefore: boolean, watch?: Watch) => Promise<void>;
+type Process = (
+  messages: readonly RawMessage[],
+  begunBefore: boolean,
+  watch: Watch | undefined,
+  batches: readonly GatheredBatch[],
+) => Promise<void>;
 
 interface Waiting extends GatheredBatch {
   readonly resolve: () => void;
@@ -97,7 +102,7 @@ export class Gather {
     const begunBefore = group.some((batch) => batch.begunBefore);
     const watch = group[0]?.watch;
     this.#alone = watch !== undefined;
-    (group.length === 0 ? Promise.resolve() : this.#process(messages, begunBefore, watch))
+    (group.length === 0 ? Promise.resolve() : this.#process(messages, begunBefore, watch, group))
       .then(
         () => {
           for (const { resolve } of group) resolve();

@@ -11,7 +11,7 @@ import type { Keyspace } from "../platform/keyspace.ts";
 import { writeRefusal } from "../platform/write-refusal.ts";
 import { encodeBatch, encodeMessages, type QueuedMessage } from "./batch.ts";
 import type { Envelope } from "./envelope.ts";
-import { BATCH_SEAL, HALVES, halfOf, JOB_NAME, JOB_OPTIONS, type JobData } from "./job.ts";
+import { BATCH_SEAL, HALVES, halfOf, JOB_NAME, JOB_OPTIONS, type JobData, type JobPlace, jobPlace } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 
 /** Always the same id: even if the process ends between its two writes, there is never more than one. */
@@ -82,13 +82,24 @@ export class Producer {
    * confirm; the result is ignored once `signal` is aborted. In both latter cases the batch may exist, and the counters
    * allow for that.
    */
-  async enqueue(messages: readonly QueuedMessage[], signal?: AbortSignal): Promise<void> {
+  async enqueue(
+    messages: readonly QueuedMessage[],
+    signal?: AbortSignal,
+    queuedAt?: (place: JobPlace) => void,
+  ): Promise<void> {
     if (messages.length === 0) return this.#cover();
-    await this.add(this.#envelope.seal(encodeBatch(messages), BATCH_SEAL), messages.length, signal);
+    await this.add(this.#envelope.seal(encodeBatch(messages), BATCH_SEAL), messages.length, signal, queuedAt);
   }
 
-  async add(sealed: JobData, messages: number, signal?: AbortSignal): Promise<void> {
+  async add(
+    sealed: JobData,
+    messages: number,
+    signal?: AbortSignal,
+    queuedAt?: (place: JobPlace) => void,
+  ): Promise<void> {
     const id = this.#known.announce({ messages, bytes: sealed.s.length });
+    // Before a worker can have it.
+    queuedAt?.(jobPlace(id));
     try {
       await this.#add(id, sealed);
     } catch (error) {

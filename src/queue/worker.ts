@@ -21,7 +21,7 @@ import type { DeadLetters } from "./dead-letters.ts";
 import { type Envelope, sealedSchema } from "./envelope.ts";
 import { Gather } from "./gather.ts";
 import type { HandedOver } from "./handed-over.ts";
-import { BATCH_SEAL, type JobData, jobPlace, jobSize } from "./job.ts";
+import { BATCH_SEAL, type JobData, type JobPlace, jobPlace, jobSize } from "./job.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 import { PacedWorker } from "./paced-worker.ts";
 import type { Producer } from "./producer.ts";
@@ -59,7 +59,8 @@ export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
     messages: readonly RawMessage[],
     stop: AbortSignal,
     begunBefore: boolean,
-    watch?: Watch,
+    watch: Watch | undefined,
+    batches: readonly { readonly place: JobPlace }[],
   ) => Promise<void>;
   /**
    * Moves messages to the dead letters without processing them, as far as consent still covers them. Rejects as
@@ -104,8 +105,10 @@ export class BatchWorker {
     this.#options = options;
     this.#parts = parts;
     this.#ports = ports;
-    this.#gather = new Gather({ ...options, maxMessages: options.maxMessagesPerPass }, (messages, begunBefore, watch) =>
-      ports.process(messages, this.#stop.signal, begunBefore, watch),
+    this.#gather = new Gather(
+      { ...options, maxMessages: options.maxMessagesPerPass },
+      (messages, begunBefore, watch, batches) =>
+        ports.process(messages, this.#stop.signal, begunBefore, watch, batches),
     );
     this.#watchdog = new Watchdog(options.watchdogMs, {
       waitingJobs: () => ports.waitingJobs(),

@@ -26,7 +26,7 @@ import type { Base } from "./base.ts";
 import type { Consent } from "./consent.ts";
 import type { Forecasts } from "./forecasts.ts";
 
-export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "writableAgain"> {
+export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqueue" | "writableAgain" | "traces"> {
   readonly backlogFull: () => boolean;
   readonly notWritable: () => boolean;
   readonly consent: Pick<Consent, "lookup" | "credentials" | "hubs">;
@@ -206,6 +206,7 @@ function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hi
     observe: metrics,
     hint,
     whereabouts: { cellOf: deps.cellOf, moved: () => deps.forecasts.delivery.asked() },
+    traces: deps.traces,
     log,
   });
 }

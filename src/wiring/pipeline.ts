@@ -2,6 +2,7 @@
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { allOf, type CheckConsent } from "../model/consent.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
+import type { Traces } from "../observe/traces/traces.ts";
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
 import type { Samples } from "../pipeline/samples.ts";
 import type { Part } from "../platform/lifecycle.ts";
@@ -27,6 +28,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "comma
   readonly crowds: Crowds;
   readonly outlets: Outlets;
   readonly samples: Samples;
+  readonly traces: Traces | undefined;
   /** The pipeline is stuck: a supervisor must restart the process. */
   readonly fatal: (error: Error) => void;
 }
@@ -36,7 +38,7 @@ const MAX_MESSAGES_PER_PASS = 4_000;
 const LOCK_MS = 2_500;
 
 export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
-  const { queue, leases, deidentifier, store, outlets, current } = deps;
+  const { queue, leases, deidentifier, store, outlets, current, traces } = deps;
   const isWanted = (purpose: ServicePurpose): boolean => outlets.live[purpose].listening() || current.keeps(purpose);
   const pipeline = new Pipeline({
     leases,
@@ -53,6 +55,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     noteScenes: current.noteScenes,
     count: (seen) => deps.crowds.count(seen),
     gather: (readings) => deps.crowds.gather(readings),
+    sink: "influx",
     scene: outlets.live.scene,
     tellsHomes: (policyVersion) => outlets.tellsHomes(policyVersion),
     addressable: deps.addressable,
@@ -75,7 +78,13 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     },
     queue,
     {
-      process: (messages, stop, begunBefore, watch) => pipeline.process(messages, stop, begunBefore, watch),
+      process: (messages, stop, begunBefore, watch, batches) => {
+        if (traces === undefined) return pipeline.process(messages, stop, begunBefore, watch);
+        const places = batches.map(({ place }) => place);
+        return traces.pass(places, queue.known.origin, messages.length, (trace) =>
+          pipeline.process(messages, stop, begunBefore, watch, trace),
+        );
+      },
       setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),
       deadLettered: (reason, count) => metrics.deadLettered(reason, count),
       asTakenToday: (messages) => asTakenToday(messages, vocabulary),

@@ -57,6 +57,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "network-notices",
     "topics",
   ],
+  "observe/traces": ["otlp", "traces"],
   "platform/keys": ["changes", "files", "fingerprint", "live-keys", "lookup", "presence", "rotation", "seal"],
   "platform/sealed-file": ["format", "reader", "writer"],
   "rights/access": ["disclosures", "export", "ports"],

@@ -16,6 +16,7 @@ export interface Place {
 const DECIDE = { file: "src/consent/decision/decide.ts", tests: ["src/consent/decision/decide.test.ts"] };
 const LEASES = { file: "src/consent/fence/leases.ts", tests: ["tests/integration/consent-leases.test.ts"] };
 const PIPELINE = { file: "src/pipeline/pipeline.ts", tests: ["src/pipeline/pipeline.test.ts"] };
+const TRACE = { file: "src/observe/traces/trace.ts", tests: ["src/observe/traces/traces.test.ts"] };
 const ENVELOPE = { file: "src/queue/envelope.ts", tests: ["src/queue/envelope.test.ts"] };
 const DEIDENTIFY = { file: "src/deidentify/deidentify.ts", tests: ["src/deidentify/deidentify.test.ts"] };
 const LOCATION = { file: "src/deidentify/location.ts", tests: ["src/deidentify/location.test.ts"] };
@@ -107,8 +108,22 @@ export const PLACES: readonly Place[] = [
   {
     breaks: "nothing is dead-lettered after the lease",
     ...PIPELINE,
+    file: "src/pipeline/into-letters.ts",
     from: 'if (lease.over) throw new GatewayError("LEASE_LOST", "before setting aside");',
     to: "",
+  },
+  // Told to a collector.
+  {
+    breaks: "a trace begins at a whole step",
+    ...TRACE,
+    from: "Math.floor(begin / stepMs) * stepMs",
+    to: "begin",
+  },
+  {
+    breaks: "of a fault no more is told than that it was one",
+    ...TRACE,
+    from: 'error instanceof GatewayError ? error.code : "FAULT"',
+    to: "error.message",
   },
   // Sealed at rest.
   {

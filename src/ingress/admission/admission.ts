@@ -13,7 +13,9 @@ import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
 import { type Books, OF_A_PERSON, type Refusal } from "../../model/outcome.ts";
 import { carriedBy, PARTS, type RawTelemetry } from "../../model/raw.ts";
+import type { AdmissionTraces, Traced } from "../../model/trace.ts";
 import { GroupCommit, type GroupCommitOptions } from "../../platform/group-commit.ts";
+import { UNTRACED } from "../../platform/untraced.ts";
 import { Flow, type FlowLimits } from "./back-pressure.ts";
 import { Counters } from "./counters.ts";
 import { type Inbound, NOTHING } from "./inbound.ts";
@@ -43,7 +45,11 @@ export interface Admitted {
 export interface AdmissionPorts extends StepPorts {
   readonly checkConsent: CheckConsent;
   /** Resolves when the messages are durable; with none, when something of the size of one is. */
-  readonly enqueue: (messages: readonly Admitted[], signal: AbortSignal) => Promise<void>;
+  readonly enqueue: (
+    messages: readonly Admitted[],
+    signal: AbortSignal,
+    queuedAt?: Traced["queuedAt"],
+  ) => Promise<void>;
   /** Before a difference of the device's counters is told here: other gateways forget theirs. Rejects when Redis does not answer. */
   readonly hold: (device: DeviceKey) => Promise<void>;
   /** True while nothing can be made durable: the backlog is over its budget, or Redis does not write. */
@@ -58,6 +64,8 @@ export interface AdmissionPorts extends StepPorts {
     repeated(count: number): void;
   };
   readonly whereabouts: WhereaboutsPorts;
+  /** Absent: nothing is traced. */
+  readonly traces?: AdmissionTraces | undefined;
   readonly log: Log;
 }
 
@@ -139,10 +147,12 @@ export class Admission {
   }
 
   async #admit(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
+    const trace = this.#ports.traces?.begun(batch) ?? UNTRACED;
+    const told = { messages: batch.length };
     for (;;) {
       try {
-        await this.#consented(batch);
-        if (!signal.aborted) await this.#durable(batch, signal);
+        await trace.step("consent check", () => this.#consented(batch), told);
+        if (!signal.aborted) await trace.step("queue write", () => this.#durable(batch, signal, trace), told);
         return;
       } catch (error) {
         // Kept waiting, its publishers stay connected. Consent is asked for again: it may be another one by then.
@@ -215,9 +225,9 @@ export class Admission {
     else serialise(inbound, left);
   }
 
-  async #durable(batch: readonly Inbound[], signal: AbortSignal): Promise<void> {
+  async #durable(batch: readonly Inbound[], signal: AbortSignal, { queuedAt }: Traced): Promise<void> {
     const admitted = batch.filter(isAdmitted);
-    if (admitted.length > 0 || batch.some(isCovered)) await this.#ports.enqueue(admitted, signal);
+    if (admitted.length > 0 || batch.some(isCovered)) await this.#ports.enqueue(admitted, signal, queuedAt);
   }
 
   #finish(batch: readonly Inbound[], error: unknown): void {
@@ -261,6 +271,7 @@ export class Admission {
     }
     for (const send of this.#afterBatch) send();
     this.flow.release();
+    this.#ports.traces?.ended(batch, admitted, error);
   }
 }
 

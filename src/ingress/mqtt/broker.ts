@@ -9,7 +9,7 @@ import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Dialect } from "../../dialects/compile.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
-import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
+import type { SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { Notices } from "../devices/policy-notices.ts";
 import type { PublicationReader } from "../dialects/publication-reader.ts";
@@ -22,8 +22,9 @@ import type { LateJoiners } from "../services/late-joiners.ts";
 import type { NetworkNotices } from "../services/network-notices.ts";
 import { type BrokerInternals, internals } from "./aedes-internals.ts";
 import { ConnectedDevices } from "./connected-devices.ts";
-import { breachOf, endOrderly, sayWhy } from "./ends.ts";
-import { LiveSessions, maySendLarge, mayStay } from "./live-sessions.ts";
+import { Departures, type DeparturesPorts } from "./departures.ts";
+import { endOrderly, sayWhy } from "./ends.ts";
+import { LiveSessions, maySendLarge } from "./live-sessions.ts";
 import type { Access } from "./login.ts";
 import { Logins, loginRefused, MAX_CLIENT_ID_BYTES } from "./logins.ts";
 import { openOutgoing } from "./outgoing.ts";
@@ -73,15 +74,11 @@ export interface BrokerPorts {
   readonly notWritable: () => boolean;
   /** Aedes has lost its footing. */
   readonly failed: (error: Error) => void;
-  readonly observe: {
-    connected(kind: "device" | "service", change: 1 | -1): void;
+  readonly observe: DeparturesPorts["observe"] & {
+    connected(kind: "device" | "service", change: 1): void;
     loggedIn(version: "3.1.1" | "5"): void;
-    connectionRefused(reason: ConnectionRefusal): void;
-    securityEvent(kind: SecurityEvent): void;
     /** A message of the gateway itself, that a device has come or gone. */
     presenceTold(): void;
-    /** A service, or the token it came with, is no longer good. */
-    serviceEnded(): void;
   };
 }
 
@@ -99,12 +96,11 @@ export class GatewayBroker extends Aedes {
   /** What is said to devices. */
   readonly devices = new ConnectedDevices(this.#live);
   readonly #subscriptions: Subscriptions;
-  readonly #received: ReceivedIds;
   readonly #publishes: Publishes;
   readonly #unfinished: Unfinished;
   readonly #presence: Presence;
+  readonly #departures: Departures;
   readonly #letIn = new WeakMap<Client, () => void>();
-  #quiet = false;
 
   constructor(options: BrokerOptions, ports: BrokerPorts) {
     super({
@@ -130,20 +126,24 @@ export class GatewayBroker extends Aedes {
     this.#ports = ports;
     this.#logins = new Logins(options, { ...ports, live: this.#live });
     const refused = (kind: SecurityEvent): void => ports.observe.securityEvent(kind);
-    this.#subscriptions = new Subscriptions(options, { ...ports, refused });
-    this.#received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
+    const subscriptions = new Subscriptions(options, { ...ports, refused });
+    this.#subscriptions = subscriptions;
+    const received = new ReceivedIds({ perConnection: options.inFlightPerConnection, inAll: options.inFlightMessages });
     const foreign = (session: DeviceSession, topic: string): void => this.#foreign(session, topic);
     const reasons = new RefusalReasons(options.tellConsent);
-    this.#publishes = new Publishes(options.maxTopicLevels, { ...ports, received: this.#received, reasons, foreign });
+    const publishes = new Publishes(options.maxTopicLevels, { ...ports, received, reasons, foreign });
+    this.#publishes = publishes;
     this.#unfinished = new Unfinished(options.inFlightBytes);
-    this.#presence = new Presence(ports.admission, () => ports.observe.presenceTold());
+    const presence = new Presence(ports.admission, () => ports.observe.presenceTold());
+    this.#presence = presence;
+    const ended = { live: this.#live, subscriptions, received, publishes, presence };
+    this.#departures = new Departures({ ...ports, ...ended });
     // Right before Aedes ends the connection.
     this.on("keepaliveTimeout", (client) => sayWhy(client, "keep-alive"));
     // Aedes throws where no one listens.
     (this as EventEmitter).on("error", ports.failed);
-    // What goes wrong on one connection ends that connection.
-    this.on("clientError", (client, error) => this.#broken(client, error));
-    this.on("connectionError", (client, error) => this.#broken(client, error));
+    this.on("clientError", (client, error) => this.#departures.broken(client, error));
+    this.on("connectionError", (client, error) => this.#departures.broken(client, error));
   }
 
   /** A new connection from a listener. The stream carries MQTT 3.1.1 or 5. `letIn` is called once it has logged in. */
@@ -151,7 +151,7 @@ export class GatewayBroker extends Aedes {
     const client = this.handle(stream, { connDetails: { ipAddress: remoteAddress } } as never);
     openOutgoing(client, this.#options.drainTimeoutMs);
     if (letIn !== undefined) this.#letIn.set(client, letIn);
-    stream.once("close", () => this.#gone(client));
+    stream.once("close", () => this.#departures.gone(client));
     new PacketReader(client, this.#options, {
       publish: (packet, done) => this.#withSession(client, (session) => this.#publishes.take(session, packet, done)),
       release: (messageId) => this.#withSession(client, (session) => this.#publishes.release(session, messageId)),
@@ -171,7 +171,7 @@ export class GatewayBroker extends Aedes {
    * leave behind now, because the gateway goes, is no news of the device: wills are dropped.
    */
   quiesce(): void {
-    this.#quiet = true;
+    this.#departures.quiesce();
     this.#presence.stop();
     this.#publishes.quiesce();
     this.#ports.admission.flow.stop();
@@ -223,14 +223,7 @@ export class GatewayBroker extends Aedes {
    * others may do is asked of them again each time.
    */
   servicesChanged(): void {
-    for (const session of this.#live.services()) {
-      if (mayStay(session)) continue;
-      const { client } = session;
-      if (!client.closed) this.#ports.observe.serviceEnded();
-      if (client.conn.writableLength === 0) endOrderly(client, "not-authorized");
-      else client.conn.destroy();
-      this.#gone(client);
-    }
+    this.#departures.servicesChanged();
   }
 
   /** Called by Aedes for a client that was let in, also when it has closed since: it must not take the place of the next. */
@@ -269,22 +262,11 @@ export class GatewayBroker extends Aedes {
     if (refusal !== undefined) return done(refusal, null);
     openSession(login);
     this.#letIn.get(client)?.();
-    this.#takeOver(this.#live.open(login));
+    this.#departures.takenOver(this.#live.open(login));
     this.#ports.observe.connected(login.kind, 1);
     this.#ports.observe.loggedIn(peer5(client) === undefined ? "3.1.1" : "5");
     if (login.kind === "device") this.#presence.is(login, true);
     done(null, true);
-  }
-
-  /**
-   * Ends the sessions that a new one replaces [MQTT-3.1.4-2], with all they leave behind: the will of the old one is
-   * taken before the first message of the new one is read.
-   */
-  #takeOver(before: readonly Session[]): void {
-    const living = before.filter(({ client }) => !client.closed);
-    if (living.length > 0) this.#ports.observe.securityEvent("takeover");
-    for (const { client } of living) endOrderly(client, "taken-over");
-    for (const { client } of before) this.#gone(client);
   }
 
   /** A topic of someone who is not here says nothing: firmware publishes to many topics that are no one's. */
@@ -299,33 +281,5 @@ export class GatewayBroker extends Aedes {
     const session = sessionOf(client);
     if (session === undefined) client.emit("error", new Error("no session"));
     else act(session);
-  }
-
-  #gone(client: Client): void {
-    const session = sessionOf(client);
-    if (session === undefined || !this.#live.closed(session)) return;
-    this.#ports.observe.connected(session.kind, -1);
-    this.#subscriptions.closed(session);
-    this.#received.closed(session);
-    if (session.kind === "service") return;
-    const { admission } = this.#ports;
-    admission.flow.gone(session.publisher.connection);
-    const isUnclean = !internals(client)._disconnected && !this.#quiet;
-    if (!isUnclean) return;
-    if (session.will !== undefined) this.#publishes.will(session, session.will);
-    // Where another connection of it has come, it is still there.
-    if (this.#live.device(session.publisher.key) === undefined) this.#presence.is(session, false);
-  }
-
-  #broken(client: Client, error: Error): void {
-    const { observe } = this.#ports;
-    const breach = breachOf(error);
-    if (sessionOf(client) !== undefined) {
-      if (breach !== undefined) observe.securityEvent(breach);
-      return;
-    }
-    if (breach === "oversize") observe.securityEvent("oversize");
-    // A refused login is counted as that.
-    if (client.id === null || (breach !== undefined && !("errorCode" in error))) observe.connectionRefused("protocol");
   }
 }

@@ -127,7 +127,7 @@ export class Restore {
     if (subjectKeys !== undefined) {
       for await (const line of archiveLines(subjectKeys.file, subjectKeys.key, keysLine)) {
         held();
-        await writer.key(line);
+        await writer.keys.add(line);
       }
       await writer.keysEnded();
     }

@@ -4,26 +4,23 @@
  */
 import type { Redis } from "ioredis";
 import { type RebuiltSubject, rebuildSubject, type SavedSubject, type Since } from "../../consent/ledger/rebuild.ts";
-import { NO_SUBJECT_KEY } from "../../model/consent.ts";
 import { damageIn } from "../../model/damage.ts";
 import type { DeviceKey, SubjectTag } from "../../model/ids.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { writePage } from "../../platform/redis-values.ts";
 import { entryHash } from "../../services/entry-text.ts";
 import { linesFrom, revisionsErased } from "../access/disclosures.ts";
-import type { CredentialLine, KeysLine, RecordsLine, SharedLine, SubjectLine } from "../backup/archive.ts";
+import type { CredentialLine, RecordsLine, SharedLine, SubjectLine } from "../backup/archive.ts";
 import type { SharedName } from "../backup/catalogue.ts";
 import { credentialSince } from "./credential.ts";
 import type { Replay } from "./replay.ts";
+import { type KeyringPort, StagedKeys } from "./staged-keys.ts";
 import { StagedWrites } from "./staged-writes.ts";
 import { waitingName } from "./staging.ts";
 import type { RestoreSummary } from "./summary.ts";
 
 export interface RestorePorts {
-  readonly keyring: {
-    /** The key under the present master key; `undefined` when it is already. Throws SUBJECT_KEY_UNREADABLE. */
-    rewrap(wrappedSubjectKey: string): string | undefined;
-  };
+  readonly keyring: KeyringPort;
   /** Policy floors that no consent reaches until this version is published. */
   closedFloors(version: number): string;
   /** Unix ms. */
@@ -33,18 +30,17 @@ export interface RestorePorts {
 const EVENTS_PER_PUSH = 500;
 
 type Remains = NonNullable<SavedSubject["remains"]>;
-type Subject = Extract<KeysLine, { is: "key" }>;
 
 export class RestoreWriter {
   readonly #staged: StagedWrites;
   readonly #keyspace: Keyspace;
   readonly #ports: RestorePorts;
   readonly #replay: Replay;
-  readonly #keysReadAt: number;
+  /** To be added first; they end with `keysEnded`. */
+  readonly keys: StagedKeys;
   readonly #counts = {
     subjects: 0,
     credentials: 0,
-    keys: 0,
     erased: 0,
     erasing: 0,
     held: 0,
@@ -52,15 +48,12 @@ export class RestoreWriter {
     tokensDropped: 0,
     servicesDropped: 0,
     broken: 0,
-    unreadable: 0,
   };
   readonly #broken = new Map<SubjectTag, SubjectLine>();
   readonly #boundTo = new Map<SubjectTag, DeviceKey[]>();
   /** From the index of holds, which follows the subjects. */
   readonly #heldUntil = new Map<string, number>();
   readonly #begun: { tag: SubjectTag; id: string; at: number }[] = [];
-  /** Subjects whose destroyed key was still in the archive. */
-  readonly #dead = new Set<SubjectTag>();
   readonly #seen = new Set<SubjectTag>();
   /** Erasures open when their subject was read, whatever the lists read a moment later say. */
   readonly #underWay: { tag: SubjectTag; id: string }[] = [];
@@ -73,31 +66,7 @@ export class RestoreWriter {
     this.#keyspace = keyspace;
     this.#ports = ports;
     this.#replay = replay;
-    this.#keysReadAt = keysReadAt;
-  }
-
-  async key({ tag, name, key }: Subject): Promise<void> {
-    const adopted = this.#adopted(key);
-    const erasing = this.#replay.erasuresOf(tag).find(({ id }) => id === name);
-    const lives = name === "" ? this.#replay.keyMayLive(tag, this.#keysReadAt) : erasing?.destroyed !== true;
-    if (!lives) {
-      this.#dead.add(tag);
-      return;
-    }
-    this.#counts.keys += 1;
-    const hash = name === "" ? this.#keyspace.subject(tag) : this.#keyspace.erasure(tag, name);
-    await this.#staged.add((to) => to.hset(waitingName(hash), "key", adopted));
-  }
-
-  /** A key that does not unwrap affects only its own subject: it is restored unchanged. */
-  #adopted(key: string): string {
-    try {
-      return this.#ports.keyring.rewrap(key) ?? key;
-    } catch (error) {
-      if (damageIn(error) !== "subject-key") throw error;
-      this.#counts.unreadable += 1;
-      return key;
-    }
+    this.keys = new StagedKeys(this.#staged, keyspace, ports.keyring, replay, keysReadAt);
   }
 
   /** After the last key and before the first record. */
@@ -122,8 +91,7 @@ export class RestoreWriter {
       await this.#subject(line, { remains });
     }
     const { openErasures, erasureIndex, tombstones, policyFloors, heldSubjects } = this.#keyspace;
-    for (const tag of this.#dead)
-      await this.#staged.add((to) => to.zadd(waitingName(this.#keyspace.erasedKeys), this.#ports.now(), tag));
+    await this.keys.writeDead(this.#ports.now());
     for (const [tag, until] of this.#held)
       await this.#staged.add((to) => to.zadd(waitingName(heldSubjects), until, tag));
     for (const { tag, id, at } of this.#begun) {
@@ -145,7 +113,7 @@ export class RestoreWriter {
   }
 
   summary(): Omit<RestoreSummary, "createdAt"> {
-    return { ...this.#counts, audited: this.#replay.audited, policyMissing: this.#policyMissing };
+    return { ...this.#counts, ...this.keys.counts, audited: this.#replay.audited, policyMissing: this.#policyMissing };
   }
 
   get #policyMissing(): boolean {
@@ -162,7 +130,7 @@ export class RestoreWriter {
     // For a new chain this was already recorded the first time.
     if (remains === undefined)
       for (const [id, { step }] of Object.entries(erasures)) if (step !== undefined) this.#underWay.push({ tag, id });
-    const wrappedSubjectKey = await this.#stagedKey(tag);
+    const wrappedSubjectKey = await this.keys.of(tag);
     const since = {
       withdraw: this.#replay.narrowedSince(line),
       fence: this.#replay.fenceSince(line),
@@ -298,11 +266,5 @@ export class RestoreWriter {
       else this.#counts.servicesDropped += 1;
     }
     return kept;
-  }
-
-  async #stagedKey(tag: SubjectTag): Promise<string | undefined> {
-    if (!this.#staged.isChecking) return this.#staged.field(this.#keyspace.subject(tag), "key");
-    // Without writing, keys are not assigned to subjects; any existing key will do.
-    return this.#keysReadAt === 0 ? undefined : NO_SUBJECT_KEY;
   }
 }
