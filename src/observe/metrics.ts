@@ -81,6 +81,7 @@ const GAUGES = [
   "holdOldest",
   "backupAge",
   "backupInterval",
+  "certificateExpires",
   "placesWaiting",
   "networkWaiting",
   "currentWaiting",
@@ -445,6 +446,7 @@ export class Metrics extends BookCounts {
       notices: () => single(this.#notices),
       backupAge: () => single(this.#gauges.backupAge),
       backupInterval: () => single(this.#gauges.backupInterval),
+      certificateExpires: () => single(this.#gauges.certificateExpires),
       logAlarms: () => by("alarm", this.#logAlarms),
       eventLoopDelay: () => {
         const { p50, p99, max } = this.#eventLoop.delayMs;
