@@ -246,6 +246,7 @@ export function createGateway(
   // Beside the path: the rights of data subjects, and what watches over them.
   const rights: Rights = createRights({
     ...base,
+    policies: consent.policies,
     leases: consent.leases,
     turns: consent.turns,
     keyring: consent.keyring,
@@ -291,6 +292,7 @@ export function createGateway(
   const exports = createExports({
     ...base,
     redis: redis.store,
+    policies: consent.policies,
     ledger: consent.ledger,
     deviceConnections: consent.deviceConnections,
     gate: consent.gate,

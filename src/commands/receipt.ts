@@ -11,6 +11,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { loadSections } from "../config/load.ts";
 import type { ConsentReceipt } from "../model/consent-receipt.ts";
+import { contactLine } from "../model/contact.ts";
 import type { Receipt } from "../model/erasure.ts";
 import { readKeysOf } from "../platform/keys/files.ts";
 import { ReceiptSigner, verifyConsentReceipt, verifyReceipt } from "../rights/receipts/signer.ts";
@@ -77,6 +78,7 @@ function describe(receipt: Receipt, kid: string): string[] {
     "valid",
     `  erasure   ${receipt.id}`,
     `  by        ${receipt.controller}`,
+    ...(receipt.contact === undefined ? [] : [`  contact   ${contactLine(receipt.contact)}`]),
     `  asked     ${time(receipt.requestedAt)}`,
     `  complete  ${time(receipt.completedAt)}`,
     ...receipt.sinks.map(({ name, region, method, rowsDeleted, verified }) => {

@@ -14,6 +14,16 @@ const MODEL_RULES = [
   { match: "CR-*", as: "car" },
 ];
 
+const contact = z.strictObject({
+  name: text(
+    "",
+    "Who answers people's questions and complaints, as an office or a role. Shown in the privacy centre, in exports and in receipts; the contact of the newest policy comes before it.",
+  ),
+  email: text("", "Their e-mail address; it or a web address is needed."),
+  url: text("", "Their web address, `https` only.", /^[^\p{Cc}]{0,512}$/u),
+  address: text("", "Their postal address, in one line.", /^[^\p{Cc}]{0,512}$/u),
+});
+
 export const consentOptions = z.strictObject({
   leaseMs: milliseconds(
     200,
@@ -26,6 +36,7 @@ export const consentOptions = z.strictObject({
     "Who answers for the data, as named in consent records and receipts.",
     /^[^\p{Cc}]{1,128}$/u,
   ),
+  contact: contact.prefault({}),
   policyFile: path(
     "config/policies/1.json",
     "Policy document made sure of at each start: published when it is the next version, nothing when it is known; other bytes under a known version end the start.",

@@ -3,6 +3,7 @@
  * the annotated YAML and the documentation follow. An unknown option is an error.
  */
 import { z } from "zod";
+import { contactFaults } from "../model/contact.ts";
 import { DAY_MS } from "../model/durations.ts";
 import { categoryBreaches } from "../model/service-terms.ts";
 import { TABLE } from "../vocabulary/table.ts";
@@ -130,6 +131,11 @@ function contradictions({
 }: Parsed): [string, string][] {
   const { influx, breaker } = sinks;
   const rules: [broken: boolean, path: string, code: string][] = [
+    ...contactFaults(consent.contact).map((part): [boolean, string, string] => [
+      true,
+      `consent.contact.${part}`,
+      consent.contact[part] === "" ? "required-for-contact" : "invalid-format",
+    ]),
     [influx.timeoutMs >= consent.leaseMs, "sinks.influx.timeoutMs", "must-be-below-consent-lease"],
     [mqtt.maxPayloadBytes >= mqtt.maxPacketBytes, "mqtt.maxPayloadBytes", "must-be-below-max-packet"],
     [mqtt.maxPacketBytes > mqtt.maxHubPacketBytes, "mqtt.maxPacketBytes", "must-not-exceed-hub"],

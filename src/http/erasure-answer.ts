@@ -17,6 +17,7 @@ export const ERASURE_EXAMPLE = {
       schemaVersion: 1 as const,
       id: ERASURE_ID,
       controller: "vendor",
+      contact: { name: "Data protection office", email: "privacy@example.com" },
       requestedAt: 1_767_225_600_000,
       completedAt: 1_767_225_606_200,
       sinks: [{ name: "influx", region: "IN", rowsDeleted: 1_204, verified: true, method: "deleted" as const }],

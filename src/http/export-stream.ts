@@ -18,6 +18,7 @@ export const EXPORT_EXAMPLE = [
     format: 1 as const,
     at: 1_767_225_600_000,
     controller: "vendor",
+    contact: { name: "Data protection office", email: "privacy@example.com" },
     subject: EXAMPLE.subject,
     by: "subject" as const,
   },

@@ -10,13 +10,14 @@ import type { Suspensions } from "../consent/ledger/suspensions.ts";
 import type { Policies } from "../consent/policy/policies.ts";
 import type { CentrePlaces, Viewing } from "../model/centre.ts";
 import type { Hint } from "../model/hint.ts";
-import type { DeviceId, DeviceKey, SubjectTag } from "../model/ids.ts";
+import type { DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../model/ids.ts";
 import type { Log } from "../model/log.ts";
 import type { HttpRefusal } from "../model/outcome.ts";
 import type { PlainProperty } from "../model/property.ts";
 import type { ServicePurpose } from "../model/purposes.ts";
 import type { Readiness } from "../model/readiness.ts";
 import type { Reloaded } from "../model/reload.ts";
+import type { Seen, SeenHere } from "../model/seen.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { DevicePorts, HoldPorts, SubjectPorts } from "../operations/ports.ts";
 import type { Lookup } from "../platform/keys/lookup.ts";
@@ -90,7 +91,7 @@ export interface HttpPorts extends SubjectPorts, DevicePorts, HoldPorts {
     get(name: string): { readonly hub: boolean } | undefined;
   };
   readonly ledger: Pick<Ledger, "bind" | "unbind" | "give" | "refuse" | "request" | "withdraw" | "record">;
-  readonly policies: Pick<Policies, "get" | "list" | "floors">;
+  readonly policies: Pick<Policies, "get" | "list" | "floors" | "contact">;
   /** Also brings what depends on the newest policy up to date. */
   readonly publishPolicy: Policies["publish"];
   /** As of the last count. */
@@ -116,6 +117,11 @@ export interface HttpPorts extends SubjectPorts, DevicePorts, HoldPorts {
   readonly refusals: {
     /** Of the last hour, the oldest first. */
     of(device: DeviceKey): readonly (Hint & { readonly at: number })[];
+  };
+  /** Which devices are connected, and when each was heard last. */
+  readonly seen: {
+    of(device: DeviceRef): Seen;
+    here(): SeenHere;
   };
   /** What would become of a publication; `undefined` for a device behind a hub. */
   check(device: DeviceId, topic: string, payload: Buffer): Promise<TrialOutcome | undefined>;

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { contentHash, countryCode, LEGAL_BASES, timestampMs } from "./consent-record.ts";
+import { contact } from "./contact.ts";
 import { childCount } from "./device-connection.ts";
 import { erasureStatus, receiptKey } from "./erasure.ts";
 import type { DeviceRef } from "./ids.ts";
@@ -61,6 +62,10 @@ const device = z.strictObject({
   /** There when something was stated about this device alone; it replaces what holds for all. */
   own: standing.optional(),
   held: z.boolean(),
+  /** It has a connection of its own right now; one behind a hub has none. */
+  connected: z.boolean(),
+  /** Its last message or login; absent: none since `seenHere.since`. */
+  heardAt: timestampMs.optional(),
   /** A hub speaks for it: which of the devices here, or one of another person. */
   behind: z.strictObject({ number: deviceNumber.optional(), otherSubject: z.boolean() }).optional(),
   /** It speaks for others. */
@@ -90,6 +95,8 @@ export const centreOverview = z.strictObject({
   endsAt: timestampMs,
   endsAtLatest: timestampMs,
   controller: z.string(),
+  /** Whom the person writes to; absent where no one is named. */
+  contact: contact.optional(),
   /** Names the state that is shown here; a change made upon another one is refused. */
   head: contentHash,
   policy: z.strictObject({
@@ -109,6 +116,8 @@ export const centreOverview = z.strictObject({
   standing,
   purposes: z.array(purpose),
   devices: z.array(device),
+  /** How far `connected` and `heardAt` reach: the memory of the gateway that answers, and no other. */
+  seenHere: z.strictObject({ since: timestampMs, alone: z.boolean() }),
   disclosed: z.array(disclosed),
   /** An erasure was asked for in this session: it can be followed, and nothing else can be done. */
   closed: z.boolean(),

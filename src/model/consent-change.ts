@@ -34,6 +34,8 @@ interface Noticed extends Statement, PartyInput {
   readonly policyVersion: number;
   readonly language: string;
   readonly jurisdiction: readonly string[];
+  /** Hash of the last event when the statement was made; after any other it is refused. */
+  readonly basedOn?: string | undefined;
 }
 
 export interface RefuseInput extends Noticed {
@@ -49,8 +51,6 @@ export interface RequestInput extends Noticed {
 export interface GiveInput extends RequestInput {
   /** Unix ms; absent: as long as configured. */
   readonly expiresAt?: number | undefined;
-  /** Hash of the last event when the statement was made; after any other it is refused. */
-  readonly basedOn?: string | undefined;
 }
 
 /** Absent purposes or categories: all of them. */

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { type Actor, contentHash, timestampMs } from "./consent-record.ts";
+import { contact } from "./contact.ts";
 import type { DeviceKey, SubjectTag } from "./ids.ts";
 import { type Purpose, SERVICE_PURPOSES } from "./purposes.ts";
 
@@ -94,6 +95,8 @@ export const receipt = z.strictObject({
   /** Id of the erasure. */
   id: z.uuid(),
   controller: z.string(),
+  /** Whom to write to about it; absent where no one was named. */
+  contact: contact.optional(),
   requestedAt: timestampMs,
   completedAt: timestampMs,
   sinks: z.array(sinkResult),

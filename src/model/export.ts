@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { ConsentRefusal } from "./consent.ts";
 import { consentRecord, deviceKey, opaqueReference, subjectTag, timestampMs } from "./consent-record.ts";
+import { contact } from "./contact.ts";
 import { deviceConnection } from "./device-connection.ts";
 import { signedReceipt } from "./erasure.ts";
 import type { GuardianRefusal } from "./guardian.ts";
@@ -38,6 +39,8 @@ const head = z.strictObject({
   /** What came later is not in the export. */
   at: timestampMs,
   controller: z.string(),
+  /** Whom to write to about it; absent where no one is named. */
+  contact: contact.optional(),
   subject: subjectTag,
   by: z.enum(EXPORT_ASKERS),
   /** A key of the subject is gone: what was stored under it cannot be found, so it may be there and not be here. */

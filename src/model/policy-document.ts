@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { COMMAND_NAMES } from "./command.ts";
 import { countryCode, LEGAL_BASES, languageTag } from "./consent-record.ts";
+import { contact } from "./contact.ts";
 import { CATEGORIES, PURPOSES, type Purpose } from "./purposes.ts";
 
 export const MAX_POLICY_BYTES = 256 * 1024;
@@ -44,6 +45,8 @@ export const policyDocument = z.strictObject({
   effectiveFrom: z.iso.date(),
   language: languageTag,
   title: z.string().min(1).max(200),
+  /** Whom people write to. A version that names another one is no minor change. */
+  contact: contact.optional(),
   /** The text that people were shown, from which the terms and statements here are derived. */
   source: z
     .strictObject({

@@ -279,6 +279,10 @@ export const METRICS = {
   notices: counter("notices_total", "Policy notices handed to connected devices."),
   backupAge: gauge("backup_age_seconds", "Age of the newest whole backup in `backup.dir`; +Inf while there is none."),
   backupInterval: gauge("backup_interval_seconds", "`backup.everyHours`; 0: this gateway takes none by itself."),
+  certificateExpires: gauge(
+    "certificate_expires_timestamp_seconds",
+    "Unix time at which the certificate of MQTT over TLS, or the first of its chain, is good no longer; 0 where there is none.",
+  ),
   logAlarms: counter("log_alarms_total", "Lines in the log that an operator has to see, by what they say.", {
     alarm: Object.keys(LOG_ALARMS) as LogAlarm[],
   }),

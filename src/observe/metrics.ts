@@ -82,6 +82,7 @@ const GAUGES = [
   "holdOldest",
   "backupAge",
   "backupInterval",
+  "certificateExpires",
   "placesWaiting",
   "networkWaiting",
   "currentWaiting",
@@ -451,6 +452,7 @@ export class Metrics extends BookCounts {
       notices: () => single(this.#notices),
       backupAge: () => single(this.#gauges.backupAge),
       backupInterval: () => single(this.#gauges.backupInterval),
+      certificateExpires: () => single(this.#gauges.certificateExpires),
       logAlarms: () => by("alarm", this.#logAlarms),
       traceSpans: () => by("outcome", this.#traceSpans),
       eventLoopDelay: () => {

@@ -41,11 +41,10 @@ export async function stateConsent(
   let record = await ports.ledger.record(tag);
   if (record?.minor && (await ports.minors.purgeIfDue(tag))) {
     // The purge withdrew this statement too, so it is recorded again; what was stored before it is erased.
-    const again = await say(
-      ports,
-      tag,
-      statement.state === "given" ? { state: "given", input: { ...statement.input, basedOn: undefined } } : statement,
-    );
+    const again = await say(ports, tag, {
+      ...statement,
+      input: { ...statement.input, basedOn: undefined },
+    } as Statement);
     if (again.refused !== undefined) return { refused: again.refused };
     record = await ports.ledger.record(tag);
   }

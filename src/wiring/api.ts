@@ -29,9 +29,9 @@ import type { Upkeep } from "./upkeep.ts";
 
 export interface ApiDeps {
   readonly consent: Consent;
-  readonly safekeeping: Pick<Safekeeping, "journal">;
+  readonly safekeeping: Pick<Safekeeping, "journal" | "alone">;
   readonly outlets: Pick<Outlets, "http" | "policyPublished">;
-  readonly ingress: Pick<Ingress, "refusals" | "check">;
+  readonly ingress: Pick<Ingress, "refusals" | "check" | "seen">;
   readonly queue: Pick<Queue, "writable" | "backlog" | "deadLetters">;
   readonly store: Pick<Store, "available">;
   /** Of devices, in the order in which they are tidied. */
@@ -69,6 +69,7 @@ export function createApi(base: Base, deps: ApiDeps): Api {
       "store-unavailable": !store.available,
       "event-loop-delayed": metrics.eventLoopDelayed(),
     });
+  const begunAt = Date.now();
   metrics.beforeScrape(() => metrics.notReady(readiness().reasons));
   tellBounds(config, metrics);
   const { token } = config.metrics;
@@ -102,6 +103,7 @@ export function createApi(base: Base, deps: ApiDeps): Api {
       ...rights.http,
       ...outlets.http,
       refusals: ingress.refusals,
+      seen: { of: ingress.seen.of, here: () => ({ since: begunAt, alone: safekeeping.alone() }) },
       check: ingress.check,
       reload: () => deps.reload.run(),
       exports: exports.exports,

@@ -8,13 +8,14 @@ import { Leases } from "../consent/fence/leases.ts";
 import { Hubs } from "../consent/hubs.ts";
 import { Ledger } from "../consent/ledger/ledger.ts";
 import { SubjectTurns } from "../consent/ledger/subject-turns.ts";
-import { Policies } from "../consent/policy/policies.ts";
+import { Policies, parsePolicy } from "../consent/policy/policies.ts";
 import { Keyring } from "../deidentify/keyring.ts";
 import type { CheckConsent } from "../model/consent.ts";
+import { contactOf } from "../model/contact.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { Lookup } from "../platform/keys/lookup.ts";
 import type { Part } from "../platform/lifecycle.ts";
-import { readOptionFile } from "../platform/start-faults.ts";
+import { optionUnusable, readOptionFile } from "../platform/start-faults.ts";
 import type { Base } from "./base.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 
@@ -42,15 +43,16 @@ export interface Consent {
 }
 
 export function createConsent(
-  { config, keys, redis, keyspace }: Base,
+  { config, keys, redis, keyspace, log }: Base,
   { liveKeys, journal }: Safekeeping,
   damaged: TellDamage,
   overrides: ConsentOverrides,
 ): Consent {
   const { leaseMs, controller, expiryDays, policyFile } = config.consent;
+  const configured = contactOf(config.consent.contact);
   const keyring = new Keyring(liveKeys.subjects);
   const gate = new ConsentGate(redis.store, keyspace);
-  const policies = new Policies(redis.store, keyspace);
+  const policies = new Policies(redis.store, keyspace, configured);
   const turns = new SubjectTurns();
   const credentials = new Credentials(redis.store, keyspace, keys.token, journal.tokenIssued);
   const hubs = new Hubs(redis.store, keyspace, { ended: journal.tokenEnded, holder: credentials.holder });
@@ -76,7 +78,16 @@ export function createConsent(
     }),
     part: {
       name: "policies",
-      start: () => policies.ensureShipped(readOptionFile("consent.policyFile", policyFile)),
+      start: async () => {
+        const file = readOptionFile("consent.policyFile", policyFile);
+        // Where nothing runs so far no one is asked for consent before it is said whom they can write to.
+        const named = configured ?? parsePolicy(file)?.document.contact;
+        if (named === undefined && !config.keys.create && (await policies.newest(0)) === undefined)
+          throw optionUnusable("consent.contact", "required-for-a-new-installation");
+        await policies.ensureShipped(file);
+        if ((await policies.contact()) === undefined)
+          log.warn("people are told no contact", { option: "consent.contact" });
+      },
       stop: () => undefined,
     },
   };

@@ -27,6 +27,7 @@ import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 export interface ExportsDeps {
   readonly redis: ReturnType<typeof connectRedis>;
   readonly keyspace: Keyspace;
+  readonly policies: Pick<ExportPorts, "contact">;
   readonly ledger: Pick<Ledger, "record">;
   readonly deviceConnections: ExportPorts["deviceConnections"];
   readonly gate: Pick<ConsentGate, "read">;
@@ -51,6 +52,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
   const {
     redis,
     keyspace,
+    policies,
     ledger,
     deviceConnections,
     gate,
@@ -67,6 +69,7 @@ export function createExports(deps: ExportsDeps): ExportsWiring {
   } = deps;
   const store = new LedgerStore(redis, keyspace);
   const exports = new Exports({
+    contact: () => policies.contact(),
     ledger,
     facts: (tag) => keyedFacts(store, tag),
     decisions: async (tag, devices) => {

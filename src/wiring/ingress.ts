@@ -1,5 +1,6 @@
 /** Wires ingress: from the socket to the PUBACK, and what devices and services receive in return. */
 import { Admission, type AdmissionOptions, type AdmissionPorts } from "../ingress/admission/admission.ts";
+import { LastHeard } from "../ingress/admission/last-heard.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
 import { Refusals } from "../ingress/devices/refusals.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
@@ -17,7 +18,8 @@ import { NetworkNotices } from "../ingress/services/network-notices.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { PlacedDevice } from "../model/forecast.ts";
 import type { Hint, HintedDevice } from "../model/hint.ts";
-import type { CellId, DeviceId, DeviceKey } from "../model/ids.ts";
+import type { CellId, DeviceId, DeviceKey, DeviceRef } from "../model/ids.ts";
+import type { Seen } from "../model/seen.ts";
 import type { TrialOutcome } from "../model/trial.ts";
 import type { Part } from "../platform/lifecycle.ts";
 import { perMinute, Rates } from "../platform/rate.ts";
@@ -49,6 +51,7 @@ export interface Ingress {
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   readonly refusals: Refusals;
+  readonly seen: { of(device: DeviceRef): Seen };
   /** Every connected device whose place is known. */
   placedDevices(): Iterable<PlacedDevice>;
   /** What would become of a publication; `undefined` for a device behind a hub. */
@@ -82,6 +85,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const { mqtt } = config;
   const refusals: Refusals = new Refusals((listener, told, child) => broker.devices.tellRefusal(listener, told, child));
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
+  const lastHeard = new LastHeard(REMEMBERED_DEVICES);
   const admission = createAdmission(base, deps, hint);
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
   const outcomes = new CommandOutcomes();
@@ -108,7 +112,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     log,
   });
   const broker: GatewayBroker = new GatewayBroker(mqtt, {
-    access: createLogin(base, deps),
+    access: createLogin(base, deps, lastHeard),
     admission,
     hint,
     reader: new PublicationReader(mqtt.maxPayloadBytes, {
@@ -155,6 +159,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     },
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
+    seen: { of: (device) => ({ connected: broker.devices.has(device), heardAt: lastHeard.at(device) }) },
     placedDevices: () => broker.devices.placed(),
     check: createCheck(base, deps),
     servicesChanged: () => broker.servicesChanged(),
@@ -229,7 +234,11 @@ function createCheck(base: Base, { checkConsent, consent }: IngressDeps): Ingres
 }
 
 /** Who may log in, how often they may fail, and how fast a device may publish. */
-function createLogin({ config, dialects, log }: Base, { consent, services }: IngressDeps): Access {
+function createLogin(
+  { config, dialects, log }: Base,
+  { consent, services }: IngressDeps,
+  lastHeard: LastHeard,
+): Access {
   const { rate, maxSubscriptions, failedLoginsPerMinute, failedLoginsPerAddressPerMinute } = config.mqtt;
   return new Access(
     services,
@@ -249,6 +258,7 @@ function createLogin({ config, dialects, log }: Base, { consent, services }: Ing
       verify: (device, token) => consent.credentials.verify(device, token),
       aliasMac: (connection, alias) => consent.lookup.aliasMac(connection, alias),
       children: (hub) => consent.hubs.load(hub),
+      heard: (device) => lastHeard.of(device),
       dialect: (name) => {
         const dialect = dialects.get(name);
         if (dialect !== undefined) return dialect;

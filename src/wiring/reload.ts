@@ -9,6 +9,7 @@ import { type LiveOption, needRestart } from "../config/changes.ts";
 import type { Examined } from "../config/load.ts";
 import type { ConfigProblem } from "../config/problems.ts";
 import type { Config } from "../config/schema.ts";
+import { certificateEnd } from "../ingress/mqtt/listeners.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { Property } from "../model/property.ts";
 import type { Reloaded } from "../model/reload.ts";
@@ -69,7 +70,16 @@ export class Reload {
 
   /** What the gateway has started with. */
   started({ certificate }: NamedFiles): void {
+    this.#useCertificateFile(certificate);
+  }
+
+  #useCertificateFile(certificate: NamedFiles["certificate"]): void {
     this.#certificate = certificate;
+    const end = certificate === undefined ? 0 : certificateEnd(certificate);
+    this.#base.metrics.gauge("certificateExpires", end / 1_000);
+    // It starts all the same: what is connected, and what comes without TLS, is not to suffer.
+    if (certificate !== undefined && end <= Date.now())
+      this.#base.log.error("the certificate is good no longer", { option: "mqtt.tls.certFile" });
   }
 
   /** By SIGHUP. Never rejects: the log says what became of it. */
@@ -174,7 +184,7 @@ export class Reload {
     if (!certificate.cert.equals(before.cert)) changed.push("mqtt.tls.certFile");
     if (!certificate.key.equals(before.key)) changed.push("mqtt.tls.keyFile");
     if (changed.length === 0) return [];
-    this.#certificate = certificate;
+    this.#useCertificateFile(certificate);
     this.#deps.ingress.useCertificate(certificate);
     return changed;
   }

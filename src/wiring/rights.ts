@@ -7,6 +7,7 @@ import type { Leases } from "../consent/fence/leases.ts";
 import { standingHolds } from "../consent/ledger/holds.ts";
 import { SubjectErasure } from "../consent/ledger/subject-erasure.ts";
 import type { SubjectTurns } from "../consent/ledger/subject-turns.ts";
+import type { Policies } from "../consent/policy/policies.ts";
 import type { Keyring } from "../deidentify/keyring.ts";
 import type { HttpPorts } from "../http/ports.ts";
 import type { TellDamage } from "../model/damage.ts";
@@ -57,6 +58,7 @@ export interface RightsDeps {
   readonly keys: Pick<Keys, "lookup" | "receipt">;
   readonly keyspace: Keyspace;
   readonly redis: { readonly store: Redis; readonly producer: Redis; readonly worker: Redis };
+  readonly policies: Pick<Policies, "contact">;
   readonly leases: Pick<Leases, "acquire" | "drain">;
   readonly turns: SubjectTurns;
   readonly keyring: Pick<Keyring, "pseudonym" | "home" | "forget" | "opens">;
@@ -150,6 +152,7 @@ export function createRights(deps: RightsDeps): Rights {
   const erasures: Erasures = new Erasures(
     {
       controller: config.consent.controller,
+      contact: () => deps.policies.contact(),
       sweepAfterMs: config.erasure.sweepAfterMs,
       acknowledgeWaitMs: config.erasure.acknowledgeWaitMs,
       acknowledgeDeadlineMs: config.erasure.acknowledgeDays * DAY_MS,

@@ -46,6 +46,8 @@ export interface Safekeeping {
   readonly journal: JournalNotes;
   /** Reloads changed key files at once. Never throws. */
   reloadKeys(): void;
+  /** No other gateway works on this Redis, as of the last heartbeat. */
+  alone(): boolean;
   /** Start right after Redis, before anything is read or written. */
   readonly parts: readonly Part[];
 }
@@ -57,9 +59,13 @@ const BACKUP_CHECK_MS = 30_000;
 export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   const { config, keys, redis, keyspace, log } = deps;
   const liveKeys = new LiveKeys({ dir: config.keys.dir, sealedLateMs: 2 * config.mqtt.enqueueDeadlineMs }, keys, log);
+  let gateways = 1;
   const presence = new Presence(redis, keyspace, {
     report: () => ({ ...liveKeys.report(), journal: file.head }),
-    reported: (reports) => liveKeys.settle(reports),
+    reported: (reports) => {
+      gateways = reports.length;
+      liveKeys.settle(reports);
+    },
     replaced: deps.fatal,
     forgotten: () => proof.doubt(),
   });
@@ -83,6 +89,7 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
     liveKeys,
     journal,
     reloadKeys: () => void beat(),
+    alone: () => gateways <= 1,
     parts: [
       { name: "installation", start: () => claimInstallation(redis, keyspace, keys.lookup), stop: () => undefined },
       { name: "journal", start: () => file.start(mayBegin), stop: () => file.stop() },

@@ -39,7 +39,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
     "services",
     "withdrawals",
   ],
-  "ingress/admission": ["admission", "inbound", "publisher"],
+  "ingress/admission": ["admission", "inbound", "last-heard", "publisher"],
   "ingress/devices": ["policy-notices", "refusals"],
   "ingress/dialects": ["publication-reader", "read-message", "sender", "trial"],
   "ingress/mqtt": ["broker", "listeners", "login", "processed-packet"],

@@ -42,6 +42,7 @@ function exportsWith(ports: Partial<ExportPorts> = {}): Exports {
       const { events, wrappedSubjectKey } = await ledgers.read(tag);
       return { facts: erasureFacts(events), wrappedSubjectKey };
     },
+    contact: async () => undefined,
     deviceConnections: store().deviceConnections,
     decisions: async () => [],
     places: { of: async () => new Map() },

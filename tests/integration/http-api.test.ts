@@ -58,6 +58,29 @@ test("a device is bound, gets a token, is consented for, and may publish", async
   expect([events.length, devices, holds]).toEqual([2, [{ device: device("hub-1") }], []]);
 });
 
+test.each(["given", "refused", "requested"])(
+  "a statement %s upon a record that has changed since is not recorded",
+  async (state) => {
+    await call("PUT", HUB);
+    await call("POST", CONSENTS, CONSENT);
+    const read = await call("GET", CONSENTS);
+    const etag = read.headers.get("etag") ?? "";
+    expect(etag).toBe(`"${read.json.head}.${etag.slice(-23, -1)}"`);
+    expect((await call("GET", CONSENTS, undefined, { "if-none-match": etag })).status).toBe(304);
+    await call("POST", WITHDRAWALS, { purposes: ["weather"] });
+    const { purposes, ...noPurposes } = CONSENT;
+    const statement = { ...(state === "refused" ? noPurposes : { ...CONSENT, purposes }), state };
+    const late = await call("POST", CONSENTS, statement, { "if-match": etag });
+    expect(late).toMatchObject({ status: 412, json: { code: "precondition-failed" } });
+    const now = await call("GET", CONSENTS);
+    expect(now.json.events).toHaveLength(read.json.events.length + 1);
+    const upon = { "if-match": now.headers.get("etag") ?? "" };
+    expect((await call("POST", CONSENTS, statement, upon)).status).toBe(201);
+    const another = { ...statement, language: "de" };
+    expect([400, 412]).toContain((await call("POST", CONSENTS, another, { "if-match": '"anything"' })).status);
+  },
+);
+
 test("a token may be asked for with an empty JSON body too", async () => {
   expect((await call("POST", "/v1/devices/hub-1/token", {})).status).toBe(201);
 });

@@ -184,6 +184,7 @@ export function httpApi({ leaseMs = 2_000, bounds = {}, centre = false }: ApiOpt
         },
         leases,
         refusals: new Refusals(() => undefined),
+        seen: { of: () => ({ connected: false, heardAt: undefined }), here: () => ({ since: 0, alone: true }) },
         // Needs the ingress: a test that starts the whole gateway asks it.
         check: async () => undefined,
         audit: trail,

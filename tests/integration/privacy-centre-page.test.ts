@@ -122,7 +122,7 @@ describe.skipIf(BROWSER === undefined)("in a browser", () => {
 
   test("a message is seen as it was sent, beside what each purpose was given; what is switched off is gone from the next", async () => {
     const { page, device } = await home();
-    await page.locator("#summary", { hasText: "2 devices connected. 4 of 4 purposes" }).waitFor();
+    await page.locator("#summary", { hasText: "2 devices, none of them connected now. 4 of 4 purposes" }).waitFor();
     expect(page.url()).toBe(`${system.stack.httpUrl}/centre/`);
     await page.locator("#watch-1").click();
     await page.locator(".live-state", { hasText: "Waiting for the next message of Hallway hub" }).waitFor();

@@ -185,8 +185,8 @@ describe("a session", () => {
     const session = await Session.of(system, subject, { devices: [{ device: id, label: "Küchenlampe" }] });
     const overview = await session.overview();
     expect(overview.devices).toEqual([
-      { number: 1, label: "Küchenlampe", held: false },
-      { number: 2, held: false },
+      { number: 1, label: "Küchenlampe", held: false, connected: false },
+      { number: 2, held: false, connected: false },
     ]);
     expect(overview.purposes.map((one) => one.id)).toEqual(["analytics", "weather", "scene", "network"]);
     expect(overview.standing).toMatchObject({ state: "given", used: { network: ["model", "ip"] } });

@@ -106,6 +106,30 @@ test("a store outside the region that the data must stay in is refused", async (
   expect(refused).toContain("RESIDENCY_UNSATISFIED");
 });
 
+test("a new installation without a contact is refused, and one that is there is warned", async () => {
+  const url = await redisWith();
+  const { folder, file } = await configWith(url);
+  const keysMade = { keys: { dir: join(folder, "keys"), create: false } };
+  readKeys(join(folder, "keys"), { create: true });
+  const refused = await startsWith(url, keysMade);
+  expect(refused).toContain("ended with 2");
+  expect(refused).toContain("CONFIG_INVALID: consent.contact: required-for-a-new-installation");
+  const contact = { name: "Privacy desk", url: "https://example.com/privacy" };
+  for (const wrong of [
+    { name: "Privacy desk" },
+    { email: "desk@example.com" },
+    { ...contact, url: "http://example.com" },
+  ])
+    expect(await startsWith(url, { ...keysMade, consent: { contact: wrong } })).toContain("consent.contact");
+  const named = await startsWith(url, { ...keysMade, consent: { contact } });
+  expect(named).toMatchObject({ durability: "fsync" });
+  await started.pop()?.stop();
+  // As one of before would go on: it has a policy, and no contact.
+  expect(await starting(folder, file)).toMatchObject({ durability: "fsync" });
+  const warned = /"level":"warn".*"msg":"people are told no contact"/;
+  expect(await readFile(join(folder, "gateway.log"), "utf8")).toMatch(warned);
+});
+
 test("missing keys, and keys that others can read, are refused", async () => {
   const url = await redisWith();
   const missing = await startsWith(url, { keys: { create: false } });

@@ -3,6 +3,7 @@
 import { agree, codeOf, download, erase, leave, overview as look, open, save, stay, withdraw } from "./api.js";
 import { agreed, erased, withdrawn } from "./changes.js";
 import { purposeCards } from "./choices.js";
+import { DevicesView, deviceName } from "./devices.js";
 import { byId, el, fill } from "./dom.js";
 import { Ending } from "./ending.js";
 import { ErasureView } from "./erasure.js";
@@ -11,7 +12,7 @@ import { PlacesView } from "./places.js";
 import { sureForAll, sureToErase, sureToWithdraw } from "./questions.js";
 import { readingsTold } from "./readings.js";
 import { showScreen } from "./screens.js";
-import { approval, copies, deviceName, devices, endings, hero, notices, policy, scopeChoice } from "./sections.js";
+import { approval, copies, endings, hero, notices, policy, scopeChoice, summary } from "./sections.js";
 import { Unsettled } from "./unsettled.js";
 import { SCREENS, time } from "./words.js";
 
@@ -23,6 +24,8 @@ const page = byId("page");
 const TOLD_MS = 12_000;
 /** At the end of a session what is shown is hidden while it is asked whether it goes on: not for long. */
 const LAST_LOOK_MS = 5_000;
+/** Who is connected changes by itself, while the page is only looked at. */
+const LOOK_AGAIN_MS = 30_000;
 const NOT_DRAINED = "A message of before may still be being finished; nothing new is used.";
 
 /** @type {Overview | undefined} */
@@ -37,6 +40,8 @@ let erasing;
 let rules;
 /** Where the devices are; drawn again each time the page shows how things stand. @type {PlacesView | undefined} */
 let placed;
+/** The devices; built once, so that a search stays. @type {DevicesView | undefined} */
+let owned;
 /** What is kept of each reading; the same for all. */
 const told = readingsTold();
 /** A change of which it is not known yet whether it counts. @type {Unsettled | undefined} */
@@ -67,7 +72,7 @@ function close(screen, again) {
   erasing?.stop();
   unsettled?.stop();
   ending.stop();
-  shown = live = erasing = unsettled = rules = placed = undefined;
+  shown = live = erasing = unsettled = rules = placed = owned = undefined;
   page.hidden = false;
   byId("session").hidden = true;
   for (const id of ["ask", "ending"]) /** @type {HTMLDialogElement} */ (byId(id)).close();
@@ -90,7 +95,8 @@ function show(overview) {
   byId("session").hidden = false;
   if (first) document.title = "Privacy centre";
   ending.set(overview);
-  if (rules?.id !== overview.policy.hash) rules = { id: overview.policy.hash, element: policy(overview) };
+  const id = JSON.stringify([overview.policy.hash, overview.contact]);
+  if (rules?.id !== id) rules = { id, element: policy(overview) };
   fill(
     page,
     hero(overview),
@@ -108,11 +114,18 @@ function choices(overview) {
   return [
     approval(overview, () => changes.agree(overview.standing.waiting, done)),
     uses(overview),
-    devices(overview, live, (device) => watch(device)),
+    listed(overview),
     whereabouts(overview),
     copies(copy),
     endings(overview, { withdrawAll, eraseAll }),
   ];
+}
+
+/** @param {Overview} overview */
+function listed(overview) {
+  owned ??= new DevicesView();
+  owned.show(overview, live, watch);
+  return owned.element;
 }
 
 /** @param {Overview} overview */
@@ -308,13 +321,24 @@ function tell(text) {
   if (text !== "") quiet = setTimeout(() => tell(""), TOLD_MS);
 }
 
-/** Time may have passed without the page: a sleeping computer, another tab, a page kept for the way back. */
-async function wake() {
+/** Time may have passed without the page: a sleeping computer, another tab, a page kept for the way back. @param {Event} [event] */
+async function wake(event) {
   if (document.hidden || busy || shown === undefined || page.hidden) return;
   if (unsettled !== undefined && !unsettled.over) return unsettled.look();
+  const before = shown;
   const now = await look().catch(codeOf);
-  if (now === "session-ended") ended();
-  else if (typeof now !== "string" && !busy && shown !== undefined) show(now);
+  if (now === "session-ended") return ended();
+  if (typeof now === "string" || busy || shown !== before) return;
+  if (event !== undefined || lasting(now) !== lasting(before)) return show(now);
+  // The rest of the page is left as it is, also for those who have it read to them.
+  shown = now;
+  listed(now);
+  byId("summary").textContent = summary(now);
+}
+
+/** What does not change by itself. @param {Overview} overview */
+function lasting({ now: _now, seenHere: _here, devices: all, ...rest }) {
+  return JSON.stringify([rest, all.map(({ connected: _is, heardAt: _at, ...device }) => device)]);
 }
 
 /** Leaves, and says what came of it: where no answer came, by whether the session still opens anything. */
@@ -329,6 +353,7 @@ async function goAway() {
 }
 
 document.addEventListener("visibilitychange", wake);
+setInterval(() => void wake(), LOOK_AGAIN_MS);
 for (const event of ["focus", "online"]) addEventListener(event, wake);
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 byId("leave").addEventListener("click", goAway);

@@ -1,9 +1,10 @@
 // @ts-check
 /** An erasure, from the request to the receipt. */
 import { codeOf, save, erasure as statusOf } from "./api.js";
+import { contactParts } from "./contact.js";
 import { el, fill } from "./dom.js";
 import { verify } from "./receipt.js";
-import { counted, country, date, PURPOSE_NAMES, time } from "./words.js";
+import { counted, country, moment, PURPOSE_NAMES } from "./words.js";
 
 /** @typedef {import("../../src/model/erasure.ts").ErasureStatus} ErasureStatus */
 /** @typedef {import("../../src/model/erasure.ts").ErasureStep} ErasureStep */
@@ -135,6 +136,7 @@ function receiptCard(signed, keys) {
         ? [fact("Consent record", "It could not be verified. Everything that could be yours was erased.")]
         : []),
       fact("Key to the names", receipt.keyDestroyed ? "destroyed" : "not destroyed"),
+      receipt.contact && el("div", {}, el("dt", {}, "Questions"), el("dd", {}, ...contactParts(receipt.contact))),
       el("div", {}, el("dt", {}, "Signature"), check),
     ),
     missing.length > 0 &&
@@ -175,9 +177,4 @@ function told({ notified, acknowledged, unacknowledged, waiting = 0, notifyBy })
 /** @param {string} name @param {string} value */
 function fact(name, value) {
   return el("div", {}, el("dt", {}, name), el("dd", {}, value));
-}
-
-/** @param {number} ms */
-function moment(ms) {
-  return `${date(ms)} at ${time(ms)}`;
 }

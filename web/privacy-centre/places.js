@@ -1,9 +1,10 @@
 // @ts-check
 /** Where the person's devices are, as far as anything knows: said in words, and drawn. */
 import { codeOf, land, places } from "./api.js";
+import { deviceName } from "./devices.js";
 import { el, fill } from "./dom.js";
 import { acrossKm, closeMap, wideMap } from "./map.js";
-import { deviceName } from "./sections.js";
+
 import { around, counted, kilometres, list, problemText, squareKilometres } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */

@@ -1,7 +1,8 @@
 // @ts-check
 /** What is asked before something that reaches further than one switch, or cannot be switched back. */
+
+import { deviceName } from "./devices.js";
 import { sure } from "./dialog.js";
-import { deviceName } from "./sections.js";
 import { list } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */

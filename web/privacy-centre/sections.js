@@ -1,15 +1,11 @@
 // @ts-check
 /** The sections of the page, each built from how things stand; what a button does is handed in. */
-import { el, icon } from "./dom.js";
+import { contactParts } from "./contact.js";
+import { deviceName, devicesCounted, inOrder } from "./devices.js";
+import { el } from "./dom.js";
 import { counted, date, list, PURPOSE_NAMES } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
-/** @typedef {Overview["devices"][number]} Device */
-
-/** @param {Device} device */
-export function deviceName({ number, label }) {
-  return label ?? `Device ${number}`;
-}
 
 /** @param {Overview} overview */
 export function hero(overview) {
@@ -23,13 +19,13 @@ export function hero(overview) {
 }
 
 /** @param {Overview} overview */
-function summary(overview) {
+export function summary(overview) {
   const { standing, heldUntil, purposes, devices, by } = overview;
   const standings = devices.length === 0 ? [standing] : devices.map(({ own }) => own ?? standing);
   const used = purposes.filter(({ id, needs }) =>
     standings.some((one) => needs.some((category) => one.used[id]?.includes(category))),
   );
-  const of = devices.length === 0 ? "No device is connected." : `${counted(devices.length, "device")} connected.`;
+  const of = devicesCounted(overview);
   if (used.length > 0 && devices.length === 0)
     return `${of} Nothing is used; what was agreed to would count for the next device.`;
   const held = devices.filter((device) => device.held);
@@ -37,7 +33,7 @@ function summary(overview) {
     return `${of} Because of a legal hold nothing is used at the moment.`;
   if (used.length > 0) {
     const except =
-      held.length === 0 ? "" : ` Because of a legal hold nothing of ${list(held.map(deviceName))} is used.`;
+      held.length === 0 ? "" : ` Because of a legal hold nothing of ${list(inOrder(held).map(deviceName))} is used.`;
     const ends = [...new Set(standings.map(({ expiresAt }) => (expiresAt === undefined ? "" : date(expiresAt))))];
     const end = ends.length === 1 && ends[0] !== "" ? ` Your agreement ends by itself on ${ends[0]}.` : "";
     const verb = used.length === 1 ? "gets" : "get";
@@ -107,80 +103,12 @@ export function scopeChoice(overview, scope, choose) {
     "select",
     { id: "scope", onchange: () => choose(select.value === "" ? undefined : Number(select.value)) },
     el("option", { value: "" }, "All devices"),
-    ...overview.devices.map((device) =>
+    ...inOrder(overview.devices).map((device) =>
       el("option", { value: device.number }, device.own ? `${deviceName(device)} (own settings)` : deviceName(device)),
     ),
   );
   select.value = scope === undefined ? "" : String(scope);
   return el("p", { class: "scope" }, el("label", { for: "scope" }, "Settings for"), select);
-}
-
-/**
- * @param {Overview} overview
- * @param {{ device: number, element: HTMLElement } | undefined} live
- * @param {(device: Device) => void} watch Begins to watch, or stops where that was begun.
- */
-export function devices(overview, live, watch) {
-  return el(
-    "section",
-    { "aria-labelledby": "devices-title" },
-    el("h2", { id: "devices-title" }, "Devices, and what becomes of a message"),
-    el(
-      "p",
-      { class: "section-lede" },
-      overview.devices.length === 0
-        ? "No device is connected."
-        : "Watch a device: you see its next message as it was sent, and what each purpose was given of it. It is shown to you alone and never written down.",
-    ),
-    el(
-      "ul",
-      { class: "devices" },
-      ...overview.devices.map((device) =>
-        deviceItem(device, live?.device === device.number ? live : undefined, watch, overview.devices),
-      ),
-    ),
-  );
-}
-
-/** @param {Device} device @param {{ element: HTMLElement } | undefined} live @param {(device: Device) => void} watch @param {Device[]} others */
-function deviceItem(device, live, watch, others) {
-  const name = deviceName(device);
-  const toggle = button(`watch-${device.number}`, live ? "Stop" : "Watch live", () => watch(device));
-  toggle.setAttribute("aria-expanded", live ? "true" : "false");
-  toggle.setAttribute("aria-label", live ? `Stop watching ${name}` : `Watch live: ${name}`);
-  return el(
-    "li",
-    { class: live ? "card device watching" : "card device" },
-    el(
-      "div",
-      { class: "device-row" },
-      el("span", { class: "badge" }, icon("device")),
-      el(
-        "div",
-        { class: "device-words" },
-        el("h3", {}, name),
-        device.own && el("span", { class: "tag" }, "settings of its own"),
-        device.held && el("span", { class: "tag" }, "legal hold"),
-        ...connection(device, others).map((text) => el("p", { class: "about" }, text)),
-      ),
-      toggle,
-    ),
-    live?.element,
-  );
-}
-
-/**
- * How it reaches the gateway, where that is not by itself.
- * @param {Device} device @param {Device[]} others
- */
-function connection({ behind, hub }, others) {
-  const through = others.find(({ number }) => number === behind?.number);
-  const foreign = hub && hub.otherSubjects > 0 ? `, ${hub.otherSubjects} of them of another person` : "";
-  return [
-    behind?.otherSubject && "Reports through a hub of another person.",
-    behind && !behind.otherSubject && `Reports through ${through ? deviceName(through) : "a hub of yours"}.`,
-    hub && `Speaks for ${counted(hub.children, "other device")}${foreign}.`,
-  ].filter((text) => typeof text === "string");
 }
 
 /** @param {(format: "summary" | "ndjson") => void} copy */
@@ -244,13 +172,15 @@ export function endings({ standing, devices: all }, { withdrawAll, eraseAll }) {
 }
 
 /** @param {Overview} overview */
-export function policy({ policy: { title, version, effectiveFrom, language, statements }, controller }) {
+export function policy({ policy: { title, version, effectiveFrom, language, statements }, controller, contact }) {
   const since = date(Date.parse(`${effectiveFrom}T12:00:00`));
   return el(
     "section",
     { class: "policy", "aria-labelledby": "policy-title" },
     el("h2", { id: "policy-title" }, "The rules behind this"),
     el("p", { class: "section-lede" }, `${title}. Version ${version}, from ${since}. Answerable: ${controller}.`),
+    contact &&
+      el("p", { class: "contact", id: "contact" }, "Questions and complaints: ", ...contactParts(contact), "."),
     el(
       "details",
       {},

@@ -175,3 +175,22 @@ export function area(cell) {
   const km2 = CELL_KM2[Number.parseInt(cell.charAt(1), 16)];
   return km2 === undefined ? "A wide area" : `An area of about ${new Intl.NumberFormat("en").format(km2)} km²`;
 }
+
+/** A day and a time. @param {number} ms */
+export function moment(ms) {
+  return `${date(ms)} at ${time(ms)}`;
+}
+
+/** @type {readonly [unit: Intl.RelativeTimeFormatUnit, ms: number][]} */
+const UNITS = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+];
+
+/** How long ago, in words. @param {number} ms */
+export function ago(ms) {
+  const [unit, length] = UNITS.find(([, least]) => ms >= least) ?? [];
+  if (unit === undefined || length === undefined) return "a moment ago";
+  return new Intl.RelativeTimeFormat("en").format(-Math.floor(ms / length), unit);
+}

@@ -2,8 +2,10 @@
  * Policy versions: published once, stored byte for byte, never changed. Publishing changes the floors in the same
  * transaction, so from then on older consents stop counting where they must.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Redis } from "ioredis";
 import type { PolicyFloors } from "../../model/consent.ts";
+import type { Contact } from "../../model/contact.ts";
 import { GatewayError } from "../../model/errors.ts";
 import { namesKeyTwice } from "../../model/json.ts";
 import {
@@ -48,10 +50,13 @@ return 1`,
 export class Policies {
   readonly #redis: Redis;
   readonly #keyspace: Keyspace;
+  readonly #configured: Contact | undefined;
 
-  constructor(redis: Redis, keyspace: Keyspace) {
+  /** `configured`: the contact that holds while the newest version names none. */
+  constructor(redis: Redis, keyspace: Keyspace, configured?: Contact) {
     this.#redis = redis;
     this.#keyspace = keyspace;
+    this.#configured = configured;
   }
 
   /**
@@ -97,6 +102,11 @@ export class Policies {
     // Versions have no gaps.
     const version = await orRedisUnavailable(() => this.#redis.hlen(this.#keyspace.policies));
     return version > known ? (await this.get(version))?.document : undefined;
+  }
+
+  /** Whom people write to now; `undefined` when no one is named. */
+  async contact(): Promise<Contact | undefined> {
+    return (await this.newest(0))?.contact ?? this.#configured;
   }
 
   /** Oldest first. */
@@ -182,5 +192,7 @@ function published(before: PolicyDocument | undefined, { document, hash }: Polic
 function understated(before: PolicyDocument | undefined, document: PolicyDocument): boolean {
   const { kind } = document.change;
   if (before === undefined) return kind !== "first";
-  return kind === "first" || (kind !== "material" && widenings(before, document).length > 0);
+  if (kind === "first") return true;
+  const otherContact = before.contact !== undefined && !isDeepStrictEqual(before.contact, document.contact);
+  return kind === "minor" && otherContact ? true : kind !== "material" && widenings(before, document).length > 0;
 }

@@ -21,6 +21,7 @@ export const OVERVIEW_EXAMPLE = {
   endsAt: 1_767_226_500_000,
   endsAtLatest: 1_767_229_200_000,
   controller: "vendor",
+  contact: { name: "Data protection office", email: "privacy@example.com" },
   head: EXAMPLE.head,
   policy: {
     version: 1,
@@ -60,11 +61,14 @@ export const OVERVIEW_EXAMPLE = {
       number: 1,
       label: "Hallway hub",
       held: false,
+      connected: true,
+      heardAt: 1_767_225_590_000,
       dialect: "zigbee2mqtt",
       hub: { children: 2, otherSubjects: 1 },
     },
-    { number: 2, held: false, behind: { number: 1, otherSubject: false } },
+    { number: 2, held: false, connected: false, behind: { number: 1, otherSubject: false } },
   ],
+  seenHere: { since: 1_767_200_000_000, alone: true },
   disclosed: [],
   closed: false,
 };
@@ -112,7 +116,8 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
   const standingOf = standingsOf(record, { floors, now, minor });
   const { version, title, language, effectiveFrom, statements } = policy.document;
   const erasure = latestErasure(record);
-  const [connections, status, keys, disclosures] = await Promise.all([
+  const [contact, connections, status, keys, disclosures] = await Promise.all([
+    ports.policies.contact(),
     ports.deviceConnections.of(
       session.tag,
       record.devices.map(({ device }) => device),
@@ -128,6 +133,7 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     endsAt: session.exp,
     endsAtLatest: session.most,
     controller: record.controller,
+    ...(contact && { contact }),
     head: record.head,
     policy: { version, title, language, effectiveFrom, hash: policy.hash, statements },
     minor,
@@ -135,7 +141,8 @@ export async function overviewOf(ports: HttpPorts, session: SessionClaims, perso
     ...(record.holds.length > 0 && { heldUntil: Math.max(...record.holds.map(({ until }) => until)) }),
     standing: standingOf(record.consent),
     purposes: purposesOf(policy.document, minor, ports.services),
-    devices: devicesOf(record, session, standingOf, connections),
+    devices: devicesOf(record, session, standingOf, connections, ports.seen),
+    seenHere: ports.seen.here(),
     disclosed: summedUp(disclosures),
     closed,
     ...(status && keys && { erasure: { status, keys: [...keys] } }),
@@ -185,9 +192,10 @@ function categoriesOf(mask: number): Category[] {
 
 function devicesOf(
   record: ConsentRecord,
-  { labels }: SessionClaims,
+  { labels, tag }: SessionClaims,
   standingOf: ReturnType<typeof standingsOf>,
   connections: ReadonlyMap<DeviceKey, DeviceConnection>,
+  seen: HttpPorts["seen"],
 ): CentreOverview["devices"] {
   const names = new Map(labels);
   const bound = new Map(record.devices.map(({ device, consent }) => [device, consent]));
@@ -198,12 +206,15 @@ function devicesOf(
     const label = names.get(number);
     const own = bound.get(device);
     const { dialect, behind, hub } = connections.get(device) ?? {};
+    const { connected, heardAt } = seen.of({ deviceKey: device, subjectTag: tag });
     const place = behind?.hub === undefined ? 0 : ever.indexOf(behind.hub as DeviceKey) + 1;
     return [
       {
         number,
         ...(label !== undefined && { label }),
         ...(own && { own: standingOf(own) }),
+        connected,
+        ...(heardAt !== undefined && { heardAt }),
         held: record.holds.some(({ devices }) => devices?.includes(device) ?? true),
         ...(behind && { behind: { ...(place > 0 && { number: place }), otherSubject: behind.otherSubject } }),
         ...(hub && { hub }),

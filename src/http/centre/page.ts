@@ -17,6 +17,8 @@ const FILES: Readonly<Record<string, string>> = {
   "api.js": SCRIPT,
   "changes.js": SCRIPT,
   "choices.js": SCRIPT,
+  "contact.js": SCRIPT,
+  "devices.js": SCRIPT,
   "dialog.js": SCRIPT,
   "dom.js": SCRIPT,
   "ending.js": SCRIPT,

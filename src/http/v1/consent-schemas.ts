@@ -151,3 +151,15 @@ export const receiptAnswer = signedConsentReceipt
       },
     ],
   });
+
+export const ifMatch = z.looseObject({
+  "if-match": z
+    .string()
+    .regex(/^"[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{22}"$/)
+    .optional()
+    .meta({
+      description:
+        "The ETag of the record that this was decided upon; when an event was added since, nothing is recorded.",
+      examples: [`"${EXAMPLE.head}.${EXAMPLE.device}"`],
+    }),
+});

@@ -1,13 +1,20 @@
 /** The consent record of a subject: what was stated, what holds now, and new statements. */
-import { randomUUID } from "node:crypto";
-import { answerOf } from "../../model/consent-record.ts";
+import { createHash, randomUUID } from "node:crypto";
+import { answerOf, type ConsentRecord } from "../../model/consent-record.ts";
 import { stateConsent } from "../../operations/subject-acts.ts";
 import { stated } from "../audited.ts";
 import type { Scope } from "../contract.ts";
 import { subjectPath } from "../fields.ts";
 import type { HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
-import { type ConsentBody, consentBody, receiptAnswer, recordAnswer, statedAnswer } from "./consent-schemas.ts";
+import {
+  type ConsentBody,
+  consentBody,
+  ifMatch,
+  receiptAnswer,
+  recordAnswer,
+  statedAnswer,
+} from "./consent-schemas.ts";
 
 export function consentRoutes(scope: Scope, ports: HttpPorts): void {
   scope.get(
@@ -18,14 +25,16 @@ export function consentRoutes(scope: Scope, ports: HttpPorts): void {
         operationId: "getConsents",
         tags: ["consent"],
         summary: "The consent record of a subject",
-        description: "What holds now and every event that led to it, oldest first.",
+        description:
+          "What holds now and every event that led to it, oldest first. A statement can ask with `If-Match` and the ETag that nothing was added since.",
         params: subjectPath,
         response: { 200: recordAnswer },
       },
     },
     async (request, reply) => {
       const record = await ports.ledger.record(ports.lookup.subjectTag(request.params.subject));
-      return record === undefined ? refuse(reply, "unknown-subject") : reply.code(200).send(record);
+      if (record === undefined) return refuse(reply, "unknown-subject");
+      return reply.code(200).header("etag", etagOf(record)).send(record);
     },
   );
 
@@ -64,6 +73,7 @@ export function consentRoutes(scope: Scope, ports: HttpPorts): void {
         },
         problems: [
           "conflict",
+          "precondition-failed",
           "not-drained",
           "device-not-bound",
           "policy-superseded",
@@ -83,6 +93,7 @@ export function consentRoutes(scope: Scope, ports: HttpPorts): void {
         description:
           "What is given or refused replaces what was stated before for the same devices; what is `requested` allows nothing. The same again, in the same words, is not recorded once more. Once answered, no batch in progress uses more than the new statement allows.",
         params: subjectPath,
+        headers: ifMatch,
         body: consentBody,
         response: {
           201: statedAnswer,
@@ -92,10 +103,22 @@ export function consentRoutes(scope: Scope, ports: HttpPorts): void {
     async (request, reply) => {
       const { state, devices, ...body } = request.body;
       const tag = ports.lookup.subjectTag(request.params.subject);
-      const input = { ...body, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
+      const basedOn = headOf(request.headers["if-match"]);
+      const input = { ...body, basedOn, devices: devices?.map((device) => ports.lookup.deviceKey(device)) };
       const done = await stateConsent(ports, tag, { state, input });
+      if (done.refused === "changed-meanwhile") return refuse(reply, "precondition-failed");
       if (done.refused !== undefined) return refuse(reply, done.refused);
       return reply.code(201).send(answerOf(done.record, done.recorded, input.devices?.[0]));
     },
   );
+}
+
+/** The last event, and a hash of all that is shown: what holds changes with the policy and with time, too. */
+function etagOf(record: ConsentRecord): string {
+  const shown = createHash("sha256").update(JSON.stringify(record)).digest("base64url").slice(0, 22);
+  return `"${record.head}.${shown}"`;
+}
+
+function headOf(match: string | undefined): string | undefined {
+  return match?.slice(1).split(".")[0];
 }

@@ -168,7 +168,7 @@ export function policyRoutes(scope: Scope, ports: HttpPorts): void {
         tags: ["policies"],
         summary: "Publish the next policy version",
         description:
-          "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or the commands of scene services, or changes the legal basis, must be called material. From a material version on, consent to earlier ones no longer counts for the purposes it affects; `reconfirm` gives people until the end of the day `confirmBy` (UTC) to consent again.",
+          "Versions are immutable; publishing the same bytes again changes nothing. A version that widens purposes, categories, recipients, regions, retention or the commands of scene services, or changes the legal basis, must be called material; one that names another `contact` must not be called minor. From a material version on, consent to earlier ones no longer counts for the purposes it affects; `reconfirm` gives people until the end of the day `confirmBy` (UTC) to consent again.",
         body: document,
         response: {
           201: publishAnswer,

@@ -135,6 +135,7 @@ export class Admission {
   }
 
   #add(inbound: Inbound): void {
+    inbound.publisher.heard.at = inbound.receivedAt;
     inbound.json = undefined;
     inbound.unread = undefined;
     if (inbound.refusal !== undefined) keepNothing(inbound);

@@ -5,6 +5,7 @@
 import type { DevicePlace } from "../../model/forecast.ts";
 import type { DeviceId, DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
+import type { Heard } from "./last-heard.ts";
 import type { RowOrder } from "./message-times.ts";
 import { type OwnId, ownIdOf } from "./own-id.ts";
 
@@ -39,6 +40,7 @@ export interface Publisher {
   readonly bucket: TokenBucket;
   readonly connection: Connection;
   readonly order: RowOrder;
+  readonly heard: Heard;
   /** No other gateway has told differences of its counters since this one did. */
   holds: boolean;
   /** Known while weather services may be told it, and never written anywhere. */
@@ -54,7 +56,9 @@ export function publisherOf(
     bucket,
     hub,
     holds = false,
+    heard = { at: 0 },
   }: Pick<Publisher, "key" | "ref" | "bucket"> & {
+    readonly heard?: Heard | undefined;
     readonly hub?: DeviceRef | undefined;
     readonly holds?: boolean;
   },
@@ -62,5 +66,5 @@ export function publisherOf(
 ): Publisher {
   const order = { time: 0, at: 0, sub: 0, tellsTime: false };
   // Not spread: it is looked into for every message, and V8 is slower to read what a spread has made.
-  return { key, ref, hub, own: id && ownIdOf(id), bucket, connection, order, holds, place: undefined };
+  return { key, ref, hub, own: id && ownIdOf(id), bucket, connection, order, heard, holds, place: undefined };
 }

@@ -8,6 +8,7 @@ import { covers } from "../../dialects/topic.ts";
 import type { DeviceCommand } from "../../model/command.ts";
 import type { AliasMac, DeviceId, DeviceKey, DeviceRef, SubjectTag } from "../../model/ids.ts";
 import type { TokenBucket } from "../../platform/rate.ts";
+import type { Heard } from "../admission/last-heard.ts";
 import { type Publisher, publisherOf } from "../admission/publisher.ts";
 
 /** A device behind a hub. */
@@ -29,6 +30,8 @@ export interface SenderPorts {
   children(hub: DeviceKey): Promise<readonly Child[]>;
   /** The rate of a device, across its connections. */
   bucket(device: DeviceKey): TokenBucket;
+  /** When it was heard last, across its connections. */
+  heard(device: DeviceRef): Heard;
 }
 
 /** A command in the words of a family. */
@@ -164,6 +167,7 @@ export class DialectSender implements Sender {
   #publisherOf(key: DeviceKey, subjectTag: SubjectTag | undefined, holds: boolean): Publisher {
     const ref = subjectTag && { deviceKey: key, subjectTag };
     const bucket = this.#ports.bucket(key);
-    return publisherOf(undefined, { key, ref, hub: this.own.ref, bucket, holds }, this.own.connection);
+    const heard = ref && this.#ports.heard(ref);
+    return publisherOf(undefined, { key, ref, hub: this.own.ref, bucket, holds, heard }, this.own.connection);
   }
 }

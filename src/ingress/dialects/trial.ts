@@ -70,7 +70,8 @@ export class Trial {
     const part = PARTS.findIndex((name) => topic === `devices/${device}/${name}`);
     if (part !== -1 || dialect === undefined) return [await submitted(admission, own, part, payload)];
     const { aliasMac, children } = this.#ports;
-    const sender = new DialectSender(dialect, { id: device, alias, own }, { aliasMac, children, bucket: unlimited });
+    const ports = { aliasMac, children, bucket: unlimited, heard: () => ({ at: 0 }) };
+    const sender = new DialectSender(dialect, { id: device, alias, own }, ports);
     await sender.load();
     const reader = new PublicationReader(this.#options.maxPayloadBytes, {
       propertyDropped: (why) => {

@@ -265,7 +265,9 @@ export class GatewayBroker extends Aedes {
     this.#departures.takenOver(this.#live.open(login));
     this.#ports.observe.connected(login.kind, 1);
     this.#ports.observe.loggedIn(peer5(client) === undefined ? "3.1.1" : "5");
-    if (login.kind === "device") this.#presence.is(login, true);
+    if (login.kind !== "device") return done(null, true);
+    login.publisher.heard.at = Date.now();
+    this.#presence.is(login, true);
     done(null, true);
   }
 

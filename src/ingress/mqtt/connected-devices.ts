@@ -50,6 +50,11 @@ export class ConnectedDevices {
     return sayTo(session, networkNoticesTopic(session.id), JSON.stringify(said));
   }
 
+  /** Whether it has a connection of its own right now, as this subject's. */
+  has({ deviceKey, subjectTag }: DeviceRef): boolean {
+    return this.#live.device(deviceKey)?.publisher.ref?.subjectTag === subjectTag;
+  }
+
   /** Every device that is connected right now and bound to a subject. */
   connected(): ConnectedDevice[] {
     return this.#live.devices().flatMap(({ publisher: { ref }, id }) => (ref === undefined ? [] : [{ ref, id }]));

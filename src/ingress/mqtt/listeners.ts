@@ -2,6 +2,7 @@
  * The sockets: MQTT over TCP, TLS and WebSocket. Each hands a plain stream to the broker and knows
  * nothing else. A proxy's word about the remote address is never taken.
  */
+import { X509Certificate } from "node:crypto";
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -212,6 +213,14 @@ export function readCertificate({ certFile = "", keyFile = "" }: ListenersOption
   // What is no key, and what is one of another certificate.
   usable("mqtt.tls.keyFile", () => createSecureContext({ cert, key }));
   return { cert, key };
+}
+
+const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** Unix ms at which the first certificate of the chain is good no longer. */
+export function certificateEnd({ cert }: Certificate): number {
+  const ends = (cert.toString("latin1").match(PEM) ?? []).map((pem) => Date.parse(new X509Certificate(pem).validTo));
+  return Math.min(...ends);
 }
 
 function usable(option: string, use: () => unknown): void {

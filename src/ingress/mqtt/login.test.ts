@@ -26,6 +26,7 @@ it("an address beyond its limit adds no more names to the table of failures", as
       deviceKey: (id) => `key-${id}` as DeviceKey,
       verify: async () => undefined,
       children: async () => [],
+      heard: () => ({ at: 0 }),
       aliasMac: (_, alias) => alias as AliasMac,
       dialect: () => {
         throw new Error("none");

@@ -49,7 +49,7 @@ interface Binding {
   readonly presence?: boolean;
 }
 
-export interface AccessPorts extends Pick<SenderPorts, "aliasMac" | "children"> {
+export interface AccessPorts extends Pick<SenderPorts, "aliasMac" | "children" | "heard"> {
   deviceKey(device: DeviceId): DeviceKey;
   /** Throws when this gateway has none of that name. */
   dialect(name: string): Dialect;
@@ -122,7 +122,8 @@ export class Access {
     const { client, will } = login;
     const ref = subjectTag && { deviceKey: key, subjectTag };
     const bucket = this.#rates.publishes.bucket(key, now);
-    const publisher = publisherOf(id, { key, ref, bucket, holds }, connectionOf(internals(client)));
+    const heard = ref && this.#ports.heard(ref);
+    const publisher = publisherOf(id, { key, ref, bucket, holds, heard }, connectionOf(internals(client)));
     let sender: DialectSender | undefined;
     try {
       sender = await this.#sender(id, credential, publisher);
@@ -145,9 +146,13 @@ export class Access {
 
   async #sender(id: DeviceId, { dialect, alias }: Binding, own: Publisher): Promise<DialectSender | undefined> {
     if (dialect === undefined) return undefined;
-    const { aliasMac, children } = this.#ports;
+    const { aliasMac, children, heard } = this.#ports;
     const bucket = (device: DeviceKey): TokenBucket => this.#rates.publishes.bucket(device, Date.now());
-    const sender = new DialectSender(this.#ports.dialect(dialect), { id, alias, own }, { aliasMac, children, bucket });
+    const sender = new DialectSender(
+      this.#ports.dialect(dialect),
+      { id, alias, own },
+      { aliasMac, children, bucket, heard },
+    );
     await sender.load();
     return sender;
   }

@@ -84,7 +84,8 @@ export class Exports {
     const at = now();
     const bound = record.devices.map(({ device }) => device);
     const asked = record.events.flatMap((event) => (event.type === "erasure-requested" ? [event.erasure] : []));
-    const [connections, decided, given, times] = await Promise.all([
+    const [contact, connections, decided, given, times] = await Promise.all([
+      this.#ports.contact(),
       this.#ports.deviceConnections.of(tag, bound),
       this.#ports.decisions(tag, bound),
       disclosures.of(tag),
@@ -107,7 +108,7 @@ export class Exports {
       times,
       names,
       first: [
-        { ...head, ...(keyLost && { incomplete: "key-lost" as const }) },
+        { ...head, ...(contact && { contact }), ...(keyLost && { incomplete: "key-lost" as const }) },
         { kind: "consent-record", record },
         ...devices.map((device) => deviceItem(device, bound.includes(device), request, connections.get(device))),
         ...decided,

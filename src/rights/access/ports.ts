@@ -1,5 +1,6 @@
 /** What an export needs from the rest of the gateway. */
 import type { ConsentRecord } from "../../model/consent-record.ts";
+import type { Contact } from "../../model/contact.ts";
 import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureFacts } from "../../model/erasure.ts";
@@ -16,6 +17,8 @@ import type { LiveNamesInput } from "../erasure/names-ever-given.ts";
 import type { ErasureRecords } from "../erasure/record.ts";
 
 export interface ExportPorts extends Pick<LiveNamesInput, "keyring"> {
+  /** Whom people write to now; none where no one is named. */
+  contact(): Promise<Contact | undefined>;
   readonly ledger: { record(tag: SubjectTag): Promise<ConsentRecord | undefined> };
   /** What the ledger knows, and the key in use; no key when there is none. */
   facts(tag: SubjectTag): Promise<KeyedFacts>;

@@ -3,6 +3,7 @@
  * Pure.
  */
 
+import { contactLine } from "../../model/contact.ts";
 import type { DeviceConnection } from "../../model/device-connection.ts";
 import type { ExportItem, ExportLineOf } from "../../model/export.ts";
 import { CATEGORIES, type Category, PURPOSES, type Purpose } from "../../model/purposes.ts";
@@ -60,6 +61,7 @@ function opening({ head, events, devices }: Digest): string[] {
     "======================",
     "",
     `Held by ${head.controller}, as of ${moment(head.at)}.`,
+    ...(head.contact === undefined ? [] : [`Questions and complaints: ${contactLine(head.contact)}.`]),
     ...whose,
     `The consent record has ${counted(events, "entry", "entries")}: all that was agreed, refused or taken back, and when.`,
     `${counted(devices.size, "device is", "devices are")} or ${devices.size === 1 ? "was" : "were"} yours.`,

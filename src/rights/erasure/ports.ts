@@ -1,6 +1,7 @@
 /** What an erasure needs from the rest of the gateway. */
 import type { Leases } from "../../consent/fence/leases.ts";
 import type { SubjectErasure } from "../../consent/ledger/subject-erasure.ts";
+import type { Contact } from "../../model/contact.ts";
 import type { TellDamage } from "../../model/damage.ts";
 import type { Disclosure } from "../../model/disclosure.ts";
 import type { ErasureOutcome } from "../../model/erasure.ts";
@@ -79,6 +80,8 @@ export interface StandingHold {
 
 export interface ErasureOptions {
   readonly controller: string;
+  /** Whom people write to now. Absent, or answered with none: no one is named. */
+  readonly contact?: () => Promise<Contact | undefined>;
   /** Longer than the store may take to apply a write it has received. */
   readonly sweepAfterMs: number;
   /** How long the first receipt waits for the services. */

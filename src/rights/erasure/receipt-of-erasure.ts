@@ -16,13 +16,19 @@ import type { ErasureRecord } from "./record.ts";
 /** Row counts before each of the deletions. */
 const COUNTED = /^(?:rows|swept|freed-[0-9a-f]{8}):/;
 
-export function receiptFrom(record: ErasureRecord, ports: ErasurePorts, options: ErasureOptions): Receipt {
+export async function receiptFrom(
+  record: ErasureRecord,
+  ports: ErasurePorts,
+  options: ErasureOptions,
+): Promise<Receipt> {
   const { fields, facts } = record;
+  const contact = await options.contact?.();
   const untold = untoldIn(record, ports);
   return {
     schemaVersion: RECEIPT_SCHEMA_VERSION,
     id: record.id,
     controller: options.controller,
+    ...(contact && { contact }),
     requestedAt: record.requestedAt,
     completedAt: Number(fields.completedAt),
     sinks: ports.sinks.map((sink) => sinkResult(sink, fields)),

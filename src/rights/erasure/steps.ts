@@ -163,7 +163,7 @@ const notify: Step = async (record, parts) => {
 const receipt: Step = async (record, { ports, records, options }) => {
   await records.setOnce(record, "completedAt", ports.now());
   const known = (await records.read(record.id)) ?? record;
-  const made = receiptFrom(known, ports, options);
+  const made = await receiptFrom(known, ports, options);
   const signed = JSON.stringify(ports.signer.sign(made));
   const garbled = known.fields.receipt !== undefined && signedReceiptOf(known) === undefined;
   if (garbled) await records.replace(record, "receipt", known.fields.receipt ?? "", signed);
@@ -191,7 +191,7 @@ const remind: Step = async (record, parts) => {
   }
   const known = (await records.read(record.id)) ?? record;
   const first = signedReceiptOf(known)?.receipt;
-  const last = receiptFrom(known, ports, options);
+  const last = await receiptFrom(known, ports, options);
   // Only when services answered, came or went after the first receipt; and it replaces only that first one.
   if (first !== undefined && JSON.stringify(answersIn(last)) !== JSON.stringify(answersIn(first))) {
     const signed = ports.signer.sign({ ...last, prev: receiptHash(first) });
