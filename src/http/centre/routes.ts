@@ -3,16 +3,16 @@ import type { Callers } from "../access.ts";
 import { auditActs } from "../audited.ts";
 import { describeRoutes, type Scope } from "../contract.ts";
 import { refuseOtherMethods } from "../methods.ts";
+import { pageFiles } from "../page-files.ts";
 import { guardAnswers } from "../page-headers.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { centreApi } from "./api.ts";
 import { CENTRE_PROBLEMS } from "./entered.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
-import { pageRoutes } from "./page.ts";
 import { placesRoute } from "./places-route.ts";
 import { readingsRoute } from "./readings-route.ts";
-import { requirePage, requireSession, sessionOf } from "./session.ts";
+import { CENTRE_PATH, requirePage, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { shareOfAll } from "./share.ts";
 import { stayRoute } from "./stay.ts";
@@ -29,7 +29,7 @@ export async function centreRoutes(
   shareOfAll(scope, maxUnderWay);
   await scope.register(async (own) => {
     const finish = refuseOtherMethods(own);
-    pageRoutes(own);
+    pageFiles(own, CENTRE_PATH, "privacy-centre");
     finish();
   });
   await scope.register(async (own) => {
