@@ -272,6 +272,12 @@ export const ROOMS: readonly Room[] = [
     ["fastify", "zod"],
   ),
   room(
+    "http/operate",
+    "the operator's console",
+    ["operations", "http", "platform", "platform/keys"],
+    ["fastify", "zod"],
+  ),
+  room(
     "http/server",
     "the server that has them all",
     ["http", "http/centre", "http/v1"],

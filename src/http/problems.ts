@@ -20,7 +20,7 @@ export const PROBLEMS = {
   "link-invalid": { status: 401, title: "This is not a link of this gateway, or it was altered" },
   "session-ended": { status: 401, title: "The session is over, or there is none; a new link opens another one" },
   forbidden: { status: 403, title: "The token is good, and not for this: it has not the scope that the route needs" },
-  "not-from-the-page": { status: 403, title: "Only the page of the privacy centre may ask for this" },
+  "not-from-the-page": { status: 403, title: "Only the page itself may ask for this" },
   "guardian-needed": { status: 403, title: "For a minor only a guardian can agree to more" },
   "guardian-mismatch": { status: 403, title: "Another guardian is on file for this subject" },
   "guardian-not-on-file": { status: 403, title: "No verified guardian is on file who could act for this subject" },

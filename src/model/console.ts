@@ -1,0 +1,42 @@
+/** Words that the operator's console has in common with what measures and follows for it. */
+
+/** Per second since the sample before, where it counts something; else as it was at that moment. */
+export const SAMPLED = [
+  "received",
+  "admitted",
+  "stored",
+  "forwarded",
+  "refused",
+  "deadLettered",
+  "pubackP50Ms",
+  "pubackP99Ms",
+  "backlogMessages",
+  "backlogBytes",
+  "backlogOldestSeconds",
+  "inFlight",
+  "devices",
+  "services",
+  "deadLetters",
+  "eventLoopP99Ms",
+] as const;
+export type Sampled = (typeof SAMPLED)[number];
+
+export const SEVERITIES = ["critical", "warning", "info"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What a trace tells of a device: steps, and what each can come to. */
+export const TRACE_STEPS = {
+  /** Of the MQTT session. */
+  session: ["begun", "ended"],
+  /** Read at the door, by the contract or a dialect. `admitted`: durable, and acknowledged where that was asked. */
+  admission: ["admitted", "refused"],
+  store: ["stored", "not-stored"],
+  forward: ["forwarded", "not-forwarded"],
+  letter: ["dead-lettered"],
+} as const;
+export type TraceStep = keyof typeof TRACE_STEPS;
+export type TraceOutcome = (typeof TRACE_STEPS)[TraceStep][number];
+
+/** Why a trace ended. `changed`: the device has another owner. */
+export const TRACE_ENDS = ["time", "stopped", "full", "changed"] as const;
+export type TraceEnd = (typeof TRACE_ENDS)[number];
