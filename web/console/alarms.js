@@ -16,13 +16,15 @@ const WHERE = "docs/operations.md";
 /** @param {Pick<Frame, "alarms" | "ready" | "reasons">} frame */
 export function alarmList({ alarms, ready, reasons }) {
   const waits = ready ? [] : reasons.map((reason) => el("li", { class: "alarm bad" }, ...notReady(reason)));
-  if (alarms.length === 0 && waits.length === 0)
+  // What is not ready says so itself, with its reason.
+  const others = ready ? alarms : alarms.filter(({ rule }) => rule !== "ConsentryNotReady");
+  if (others.length === 0 && waits.length === 0)
     return el("p", { class: "calm" }, mark("good", "No alarm"), el("span", {}, "The gateway is ready."));
   return el(
     "ul",
     { class: "alarms", "aria-label": "Alarms" },
     ...waits,
-    ...alarms.map((alarm) => el("li", { class: `alarm ${KIND[alarm.severity]}` }, ...alarmWords(alarm))),
+    ...others.map((alarm) => el("li", { class: `alarm ${KIND[alarm.severity]}` }, ...alarmWords(alarm))),
   );
 }
 
@@ -42,7 +44,7 @@ function notReady(reason) {
     el(
       "p",
       { class: "alarm-text" },
-      el("strong", {}, READINESS[reason] ?? reason),
+      el("strong", {}, sentence(READINESS[reason] ?? reason).slice(0, -1)),
       ". ",
       explain(el("span", {}), ({ readiness }) => sentence(readiness[reason]?.means ?? "")),
       " ",
@@ -91,13 +93,13 @@ function known(alarms) {
 function oneAlarm(rule) {
   const state = new Part();
   const heading = el("h1", { tabindex: "-1" }, "What to do");
-  const place = el("div", {});
+  const place = el("div", { class: "part" });
   void guide().then(
-    ({ alarms }) => {
+    ({ alarms, readiness }) => {
       const found = alarms.find((one) => one.rule === rule);
       if (found === undefined) return place.append(el("p", {}, `There is no alarm of this name. ${WHERE} lists them.`));
       heading.textContent = found.summary;
-      place.append(advice(found));
+      place.append(advice(found), reasonsIn(found, readiness));
     },
     () => place.append(el("p", {}, `The words did not come. ${WHERE} has them too.`)),
   );
@@ -134,6 +136,21 @@ function advice({ rule, severity, when, means, todo }) {
       ["Rule of Prometheus", el("code", {}, rule)],
       ["More", `${WHERE}, “Alarms” and “Readiness and health”`],
     ]),
+  );
+}
+
+/** What it says of readiness is said here too. @param {import("./guide.js").Advice} advice @param {import("./guide.js").Guide["readiness"]} readiness */
+function reasonsIn({ means, todo }, readiness) {
+  const all = /^readiness\b/.test(todo);
+  const named = Object.entries(readiness).filter(([reason]) => all || `${means} ${todo}`.includes(reason));
+  if (named.length === 0) return "";
+  return card(
+    "Readiness",
+    table(
+      "Reasons not to be ready",
+      ["Reason", "Means", "To do"],
+      named.map(([reason, row]) => [reason, sentence(row.means), sentence(row.todo)]),
+    ),
   );
 }
 

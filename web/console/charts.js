@@ -109,8 +109,8 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
       axes: [
-        { ...axis, space: 70, values: (_plot, splits) => splits.map((second) => time(second * 1_000)) },
-        { ...axis, size: 58, space: 34, values: (_plot, splits) => splits.map((value) => this.look.axis(value)) },
+        { ...axis, size: 28, space: 70, values: (_plot, splits) => splits.map((second) => time(second * 1_000)) },
+        { ...axis, size: 58, space: 30, values: (_plot, splits) => splits.map((value) => this.look.axis(value)) },
       ],
       series: [
         {},

@@ -6,6 +6,7 @@
 import { codeOf } from "../shared/ask.js";
 import { el, fill } from "../shared/dom.js";
 import { act, failure } from "./acts.js";
+import { sentence } from "./alarms.js";
 import { refusals as askRefusals, traces as askTraces, beginTrace, endTrace, trace as readTrace } from "./api.js";
 import { age, moment } from "./figures.js";
 import { explain } from "./guide.js";
@@ -130,7 +131,7 @@ function refusalsShown({ refusals }) {
         moment(at, Date.now()),
         mark(reason in DROPPED ? "warn" : "bad", reason),
         [path, rule === undefined ? undefined : `rule ${rule}`].filter((part) => part !== undefined).join(", ") || "–",
-        explain(el("span", {}, DROPPED[reason] ?? ""), (guide) => DROPPED[reason] ?? guide.refusals[reason]),
+        explain(el("span", {}), (guide) => sentence(DROPPED[reason] ?? guide.refusals[reason] ?? "")),
       ]),
   );
 }

@@ -7,7 +7,14 @@ import { card, facts, mark, Part, table, view } from "./parts.js";
 import { READINESS } from "./words.js";
 
 /** @typedef {import("./api.js").Overview} Overview */
+
 /** @typedef {import("../../src/http/operate/shapes.ts").GatewayShown} Gateway */
+
+const SAME = {
+  same: () => mark("good", "same"),
+  differs: () => mark("warn", "differs"),
+  unknown: () => mark("off", "not all tell it"),
+};
 
 export function gatewaysView() {
   const summary = new Part();
@@ -100,10 +107,10 @@ function sideBySide(gateways) {
   return table(
     "Keys and configuration of every gateway",
     ["What", ...gateways.map(title), "Same?"],
-    compared(gateways).map(({ name, values, differs }) => [
+    compared(gateways).map(({ name, values, is }) => [
       named(name),
       ...values.map((value) => (value === undefined ? "–" : el("code", {}, value))),
-      differs ? mark("warn", "differs") : gateways.length === 1 ? "only one" : mark("good", "same"),
+      gateways.length === 1 ? "only one" : SAME[is](),
     ]),
   );
 }

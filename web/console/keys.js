@@ -96,7 +96,7 @@ export function keysView({ old }) {
 /** @param {KeyAges["certificates"]} certificates */
 function certificatesShown(certificates) {
   return table(
-    "Certificates",
+    "Certificates by when they end",
     ["Option", "State", "Ends", "Fingerprint"],
     certificates.map(({ option, notBefore, notAfter, fingerprint }) => [
       option,
@@ -119,7 +119,7 @@ function certificateState(notBefore, notAfter) {
 /** @param {KeyAges["keys"]} keys */
 function keysShown(keys) {
   return table(
-    "Keys",
+    "Keys by role",
     ["Role", "Id", "Age", "Made", "Fingerprint"],
     keys.map(({ id, role, fingerprint, createdAt }) => [
       role,

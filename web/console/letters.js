@@ -3,6 +3,7 @@
 import { el } from "../shared/dom.js";
 import { counted } from "../shared/format.js";
 import { act, failure, tell } from "./acts.js";
+import { sentence } from "./alarms.js";
 import { letters as ask, replay } from "./api.js";
 import { age, bytes, percent, share, whole } from "./figures.js";
 import { explain } from "./guide.js";
@@ -131,7 +132,7 @@ function lettersShown({ total, byReason, letters }, old, doings) {
           whole(count),
           whole(messages),
           since(oldestAt),
-          explain(el("span", {}), (guide) => guide.letters[reason]),
+          explain(el("span", {}), (guide) => sentence(guide.letters[reason] ?? "")),
         ]),
       ),
       !old &&

@@ -1,10 +1,11 @@
 // @ts-check
 /** What an operator looks at first: alarms in words, figures of now, and the last hour. */
 import { el } from "../shared/dom.js";
+import { counted } from "../shared/format.js";
 import { alarmList } from "./alarms.js";
 import { Chart } from "./charts.js";
 import { age, milliseconds, percent, share, short, sum, whole } from "./figures.js";
-import { card, facts, mark, meter, Part, view } from "./parts.js";
+import { card, facts, mark, meter, Part, sums, view } from "./parts.js";
 import { refusedLines } from "./series.js";
 import { DURABILITY, READINESS } from "./words.js";
 
@@ -104,7 +105,7 @@ function figuresOf({ sample, backlogLimitBytes, deadLetterBytes, deadLetterLimit
     {
       name: "Connected",
       value: short(sample.devices),
-      about: `devices, and ${short(sample.services)} connections of services`,
+      about: `devices, and ${counted(sample.services ?? 0, "connection")} of services`,
     },
   ];
 }
@@ -178,11 +179,13 @@ function books({ books: all }) {
       { class: "about" },
       "Every message that came has exactly one end. What has none yet is in progress, and returns to about the backlog when it is quiet.",
     ),
-    facts([
+    el("h3", {}, "What came"),
+    sums([
       ["Received", whole(received)],
       ["Recovered from before", whole(recovered)],
     ]),
-    facts([
+    el("h3", {}, "What became of it"),
+    sums([
       ["Stored", whole(stored)],
       ["Only forwarded", whole(forwardedOnly)],
       ["Refused", whole(sum(refused))],

@@ -42,11 +42,18 @@ export function card(title, ...children) {
   return el("section", { class: "card", "aria-labelledby": id }, el("h2", { id }, title), ...children);
 }
 
-/** @param {readonly (readonly [string, Child] | false | undefined)[]} rows */
-export function facts(rows) {
+/** @typedef {readonly (readonly [string, Child] | false | undefined)[]} Rows */
+
+/** Figures that belong together, below each other. @param {Rows} rows */
+export function sums(rows) {
+  return facts(rows, "facts sums");
+}
+
+/** @param {Rows} rows @param {string} [kind] */
+export function facts(rows, kind = "facts") {
   return el(
     "dl",
-    { class: "facts" },
+    { class: kind },
     ...rows.map((row) => row && el("div", {}, el("dt", {}, row[0]), el("dd", {}, row[1]))),
   );
 }
@@ -60,28 +67,35 @@ export function facts(rows) {
 export function table(caption, heads, rows, empty = "Nothing here.") {
   if (rows.length === 0) return el("p", { class: "quiet" }, empty);
   const figures = heads.map((head) => head.startsWith("#"));
+  const names = heads.map((head) => head.replace("#", ""));
   const kind = (/** @type {number} */ index) => (figures[index] ? { class: "figure" } : {});
   return el(
     "div",
     { class: "table", role: "region", tabindex: "0", "aria-label": caption },
+    // On a phone rows become cards: the roles keep what they are.
     el(
       "table",
-      {},
-      el("caption", { class: "unseen" }, caption),
+      { role: "table", "aria-label": caption },
       el(
         "thead",
-        {},
-        el("tr", {}, ...heads.map((head, index) => el("th", { scope: "col", ...kind(index) }, head.replace("#", "")))),
+        { role: "rowgroup" },
+        el(
+          "tr",
+          { role: "row" },
+          ...names.map((name, index) => el("th", { role: "columnheader", ...kind(index) }, name)),
+        ),
       ),
       el(
         "tbody",
-        {},
+        { role: "rowgroup" },
         ...rows.map((cells) =>
           el(
             "tr",
-            {},
+            { role: "row" },
             ...cells.map((cell, index) =>
-              index === 0 ? el("th", { scope: "row" }, cell) : el("td", kind(index), cell),
+              index === 0
+                ? el("th", { role: "rowheader" }, cell)
+                : el("td", { role: "cell", "data-head": names[index] ?? "", ...kind(index) }, el("span", {}, cell)),
             ),
           ),
         ),

@@ -11,7 +11,8 @@ const LEAST_WIDTH = 12;
 const STEP = 0.25;
 
 /**
- * Points of degrees as a path. One that would jump from one edge of the world to the other goes on beyond it instead.
+ * Points of degrees as a path. One that would jump from one edge of the world to the other goes on beyond it instead, and is
+ * drawn a second time at the other edge.
  * @param {readonly (readonly [lon: number, lat: number])[]} points
  */
 export function worldPath(points) {
@@ -21,9 +22,17 @@ export function worldPath(points) {
   const drawn = points.map(([lon, lat]) => {
     if (before !== undefined) turn += 360 * Math.round((before - lon - turn) / 360);
     before = lon + turn;
-    return `${trimmed(before)} ${trimmed(-lat)}`;
+    return /** @type {const} */ ([before, -lat]);
   });
-  return drawn.length === 0 ? "" : `M${drawn.join("L")}Z`;
+  const east = Math.max(...drawn.map(([x]) => x));
+  const west = Math.min(...drawn.map(([x]) => x));
+  const shifts = [0, ...(east > 180 ? [-360] : []), ...(west < -180 ? [360] : [])];
+  return shifts.map((shift) => path(drawn, shift)).join("");
+}
+
+/** @param {readonly (readonly [number, number])[]} points @param {number} shift */
+function path(points, shift) {
+  return points.length === 0 ? "" : `M${points.map(([x, y]) => `${trimmed(x + shift)} ${trimmed(y)}`).join("L")}Z`;
 }
 
 /** @param {number} value */

@@ -1,5 +1,6 @@
 // @ts-check
 /** Erasures that have no receipt yet, and legal holds, by their ages. Of whom they are is told nowhere. */
+import { el } from "../shared/dom.js";
 import { age, whole } from "./figures.js";
 import { card, facts, mark, Part, table, view } from "./parts.js";
 import { ERASURE_STEP } from "./words.js";
@@ -17,9 +18,8 @@ export function rightsView() {
     element: view(
       "Erasures and holds",
       "Of all gateways together. Each erasure goes on by itself; one that stays at a step waits for what is named.",
-      card("Erasures", summary.element),
+      el("div", { class: "cards" }, card("Erasures", summary.element), card("Legal holds", holds.element)),
       card("Open erasures, the oldest first", open.element),
-      card("Legal holds", holds.element),
     ),
     /** @param {Overview} overview */
     show({ frame: { rights } }) {

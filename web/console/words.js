@@ -63,6 +63,7 @@ export const ERASURE_STEP = {
   notices: "collects the names that services know",
   "destroy-key": "destroys the key",
   notify: "tells services",
+  receipt: "signs the receipt",
 };
 
 /** @type {Record<string, string>} */
