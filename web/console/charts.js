@@ -11,6 +11,8 @@ import { highest, stacked, stretches, withGaps } from "./series.js";
 /** @typedef {import("uplot")} Plot */
 
 const HEIGHT = 190;
+/** A gateway that has just started has little to show: it is not stretched. */
+const LEAST_S = 600;
 const TABLE_MINUTES = 5;
 const COLOURS = 6;
 /** How lines are told apart by those who see no colours. */
@@ -107,7 +109,10 @@ export class Chart {
       height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
+      scales: {
+        x: { range: (_plot, first, last) => [Math.min(first, last - LEAST_S), last] },
+        y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] },
+      },
       axes: [
         { ...axis, size: 28, space: 70, values: (_plot, splits) => splits.map((second) => time(second * 1_000)) },
         { ...axis, size: 58, space: 30, values: (_plot, splits) => splits.map((value) => this.look.axis(value)) },

@@ -95,7 +95,11 @@ export function table(caption, heads, rows, empty = "Nothing here.") {
             ...cells.map((cell, index) =>
               index === 0
                 ? el("th", { role: "rowheader" }, cell)
-                : el("td", { role: "cell", "data-head": names[index] ?? "", ...kind(index) }, el("span", {}, cell)),
+                : el(
+                    "td",
+                    { role: "cell", "data-head": names[index] ?? "", "data-none": cell === "–", ...kind(index) },
+                    el("span", {}, cell),
+                  ),
             ),
           ),
         ),
