@@ -12,8 +12,12 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const INDEX = "index.html";
 
+/** Beside `src` in the sources, and beside `dist` in what is built. */
+const WEB = new URL("../../web/", import.meta.url);
+
 /** `path`: where they are served, without a `/` at its end. Throws when the page is missing: an installation without it is not whole. */
-export function pageFiles(scope: FastifyInstance, path: string, folder: URL): void {
+export function pageFiles(scope: FastifyInstance, path: string, page: string): void {
+  const folder = new URL(`${page}/`, WEB);
   const names = readdirSync(folder).filter((name) => TYPES[extname(name)] !== undefined);
   if (!names.includes(INDEX)) throw new Error(`a page is missing: ${path}`);
   for (const name of names) {

@@ -18,9 +18,6 @@ import { sessionRoutes } from "./session-routes.ts";
 import { shareOfAll } from "./share.ts";
 import { stayRoute } from "./stay.ts";
 
-/** Beside `src` in the sources, and beside `dist` in what is built. */
-const FOLDER = new URL("../../../web/privacy-centre/", import.meta.url);
-
 /** `maxUnderWay`: how many requests may be worked on at a time. */
 export async function centreRoutes(
   scope: Scope,
@@ -33,7 +30,7 @@ export async function centreRoutes(
   shareOfAll(scope, maxUnderWay);
   await scope.register(async (own) => {
     const finish = refuseOtherMethods(own);
-    pageFiles(own, CENTRE_PATH, FOLDER);
+    pageFiles(own, CENTRE_PATH, "privacy-centre");
     finish();
   });
   await scope.register(async (own) => {
