@@ -1,7 +1,7 @@
 /** The way into the console and out of it: a token of scope `operate` is exchanged for a session of this gateway. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { asks, type Caller, type Callers, type Door } from "../access.ts";
+import { asks, type Caller, type Callers, type Door, type DoorPorts } from "../access.ts";
 import { auditActs } from "../audited.ts";
 import { letIn } from "../connections.ts";
 import type { Scope } from "../contract.ts";
@@ -24,7 +24,7 @@ const EXAMPLE = { name: "on-call", now: 1_767_225_600_000, endsAt: 1_767_227_400
 
 export const sessionAnswer = sessionShape.meta({ examples: [EXAMPLE] });
 
-type SessionPorts = Pick<HttpPorts, "metrics" | "tokens" | "audit" | "lookup">;
+type SessionPorts = DoorPorts & Pick<HttpPorts, "audit" | "lookup">;
 
 const sessions = new WeakMap<FastifyRequest, ConsoleSession>();
 const givenTokens = new WeakMap<FastifyRequest, Caller>();
@@ -97,11 +97,7 @@ export function stayRoutes(scope: Scope, known: Sessions): void {
 }
 
 /** Every route of this scope answers 401 without a session, and changes nothing while no one can say whether its token is still good. */
-export function requireConsoleSession(
-  scope: FastifyInstance,
-  ports: Pick<HttpPorts, "metrics">,
-  known: Sessions,
-): void {
+export function requireConsoleSession(scope: FastifyInstance, ports: DoorPorts, known: Sessions): void {
   scope.addHook("onRequest", async (request, reply) => {
     const session = givenSession(request, known);
     const standing = session === undefined ? "ended" : known.standing(session);
@@ -121,7 +117,7 @@ export function sessionOf(request: FastifyRequest): ConsoleSession {
   return session;
 }
 
-function turnAway(reply: FastifyReply, { metrics }: Pick<HttpPorts, "metrics">): FastifyReply {
+function turnAway(reply: FastifyReply, { metrics }: DoorPorts): FastifyReply {
   metrics.httpRefused("no-session");
   return refuse(reply, "session-ended");
 }

@@ -16,6 +16,8 @@ export type Standing = "stands" | "ended" | "unknown";
 export interface SessionsPorts {
   /** Throws when that can't be said. */
   readonly tokenStands: (use: TokenUse) => boolean;
+  /** Nothing that belongs to it is kept. */
+  readonly ended: (session: ConsoleSession) => void;
 }
 
 export interface ConsoleSession {
@@ -134,6 +136,7 @@ export class Sessions {
   #end(session: Kept): void {
     this.#all.delete(session.key);
     for (const act of [...session.onEnd]) act();
+    this.#ports.ended(session);
     if (this.#all.size > 0) return;
     clearInterval(this.#looking);
     this.#looking = undefined;
