@@ -274,7 +274,7 @@ export const ROOMS: readonly Room[] = [
   room(
     "http/operate",
     "the operator's console",
-    ["operations", "http", "platform", "platform/keys"],
+    ["observe", "queue", "operations", "http", "platform"],
     ["fastify", "zod"],
   ),
   room(

@@ -15,6 +15,7 @@ import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
 import { countingAlarms } from "./observe/log-alarms.ts";
 import { Metrics } from "./observe/metrics.ts";
+import { Traces } from "./observe/traces.ts";
 import { Availability } from "./platform/availability.ts";
 import type { Keys } from "./platform/keys/files.ts";
 import { keyspaceOf } from "./platform/keyspace.ts";
@@ -25,11 +26,13 @@ import { AuditLog } from "./rights/audit/log.ts";
 import { AuditTrail } from "./rights/audit/trail.ts";
 import { Vocabulary } from "./vocabulary/vocabulary.ts";
 import { createAddressable } from "./wiring/addressable.ts";
+import { Announcement } from "./wiring/announcement.ts";
 import { createApi } from "./wiring/api.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
 import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
+import { createConsole } from "./wiring/console.ts";
 import { type CrowdOverrides, createCrowds } from "./wiring/crowds.ts";
 import { type Current, type CurrentOverrides, createCurrent } from "./wiring/current.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
@@ -55,6 +58,8 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 
 /** More than the longest wait of a part. */
 const STOP_MARGIN_MS = 2_000;
+/** For the console: a look at a device that makes trouble, and no observation of one. */
+const TRACING = { mostMs: 600_000, most: 8, mostOfOwner: 2, mostLines: 2_000 };
 
 /** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
 export interface Overrides
@@ -104,12 +109,22 @@ export function createGateway(
   const auditLog = new AuditLog(redis.store, keyspace, { keys: [auditKey(keys.lookup)], now: Date.now });
   const audit = new AuditTrail({ audit: auditLog, metrics, log, now: Date.now });
 
+  // What the operator's console shows: gateways say it to one another, and devices are followed in memory.
+  const announcement: Announcement = new Announcement({
+    lookup: keys.lookup,
+    keys: () => safekeeping.liveKeys.present,
+    config: () => reload.running,
+    readiness: () => readiness(),
+  });
+  const traces = new Traces(TRACING);
+
   // What outlives a loss; and the keys, which may change while all this works.
   const safekeeping = createSafekeeping({
     ...base,
     redis: redis.store,
     audit,
     auditLog,
+    announcement,
     fatal,
   });
 
@@ -162,6 +177,7 @@ export function createGateway(
     },
     forecasts,
     cellOf: (lat, lon) => deidentifier.cellOf(lat, lon),
+    trace: traces,
     fatal,
   });
 
@@ -236,6 +252,7 @@ export function createGateway(
     addressable: addressable.scene,
     commands: ingress.commands,
     samples: centre.samples,
+    trace: traces,
     fatal,
   });
 
@@ -302,7 +319,7 @@ export function createGateway(
   const tokens = createTokens(base);
   const tellers = [store, crowds, deidentifier];
   const reload = new Reload(base, { origin, audit, ingress, deidentifier, tellers });
-  const { api, health } = createApi(base, {
+  const { api, health, readiness } = createApi(base, {
     consent,
     safekeeping,
     outlets,
@@ -320,9 +337,25 @@ export function createGateway(
     availability,
     reload,
   });
+  const operatorConsole = createConsole(base, {
+    announcement,
+    audit,
+    consent,
+    ingress,
+    outlets,
+    queue,
+    readiness,
+    reload,
+    rights,
+    store,
+    tokens,
+    traces,
+    upkeep,
+  });
   const events = createEvents(base, {
     sessionEnded: (device) => {
       ingress.endDevice(device);
+      traces.deviceChanged(device);
       centre.samples.endDevice(device);
     },
     // No session speaks for other devices yet.
@@ -373,6 +406,7 @@ export function createGateway(
     ...upkeep.parts,
     tokens.part,
     partOf("http", api),
+    ...(config.console.enabled ? [partOf("console", operatorConsole)] : []),
     ingress.listeners,
     partOf("availability", availability),
   ];

@@ -2,6 +2,7 @@
 import { Admission, type AdmissionOptions, type AdmissionPorts } from "../ingress/admission/admission.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
 import { Refusals } from "../ingress/devices/refusals.ts";
+import { DialectCounts } from "../ingress/dialects/dialect-counts.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
 import { Trial } from "../ingress/dialects/trial.ts";
 import { type BrokerPorts, GatewayBroker } from "../ingress/mqtt/broker.ts";
@@ -14,6 +15,7 @@ import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased
 import type { FanOut } from "../ingress/services/fan-out.ts";
 import { ForecastTopics } from "../ingress/services/forecast-topics.ts";
 import { NetworkNotices } from "../ingress/services/network-notices.ts";
+import type { TracePort } from "../model/console.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { PlacedDevice } from "../model/forecast.ts";
 import type { Hint, HintedDevice } from "../model/hint.ts";
@@ -38,6 +40,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
   readonly forecasts: Pick<Forecasts, "inbox" | "delivery">;
+  readonly trace: TracePort;
   /** As weather services would be told it. */
   readonly cellOf: (lat: number, lon: number) => CellId | undefined;
   /** The pipeline is stuck: a supervisor must restart the process. */
@@ -49,6 +52,10 @@ export interface Ingress {
   readonly erased: ErasedTopics;
   readonly notices: Notices;
   readonly refusals: Refusals;
+  /** By the name of the dialect. */
+  dialectCounts(): ReturnType<DialectCounts["all"]>;
+  /** Of a service, to this gateway. */
+  connectionsOf(service: string): number;
   /** Every connected device whose place is known. */
   placedDevices(): Iterable<PlacedDevice>;
   /** What would become of a publication; `undefined` for a device behind a hub. */
@@ -83,6 +90,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const refusals: Refusals = new Refusals((listener, told, child) => broker.devices.tellRefusal(listener, told, child));
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const admission = createAdmission(base, deps, hint);
+  const dialectCounts = new DialectCounts();
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
   const outcomes = new CommandOutcomes();
   const commands: Commands = new Commands(
@@ -115,7 +123,9 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
       propertyDropped: (why) => metrics.propertyDropped(why),
       securityEvent: (kind) => metrics.securityEvent(kind),
       hint,
+      counted: (dialect, what) => dialectCounts.add(dialect, what),
     }),
+    trace: deps.trace,
     commands,
     outcomes,
     fanOut: deps.fanOut,
@@ -155,6 +165,8 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     },
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
+    dialectCounts: () => dialectCounts.all(),
+    connectionsOf: (service) => broker.connectionsOf(service),
     placedDevices: () => broker.devices.placed(),
     check: createCheck(base, deps),
     servicesChanged: () => broker.servicesChanged(),
@@ -204,6 +216,7 @@ function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hi
     books: metrics,
     observe: metrics,
     hint,
+    trace: deps.trace,
     whereabouts: { cellOf: deps.cellOf, moved: () => deps.forecasts.delivery.asked() },
     log,
   });

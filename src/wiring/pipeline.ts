@@ -1,6 +1,7 @@
 /** Wires what a batch meets after the queue: the worker that takes it, and the pipeline that processes it. */
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { allOf, type CheckConsent } from "../model/consent.ts";
+import type { TracePort } from "../model/console.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
 import type { Samples } from "../pipeline/samples.ts";
@@ -27,6 +28,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "comma
   readonly crowds: Crowds;
   readonly outlets: Outlets;
   readonly samples: Samples;
+  readonly trace: TracePort;
   /** The pipeline is stuck: a supervisor must restart the process. */
   readonly fatal: (error: Error) => void;
 }
@@ -59,6 +61,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),
     breaker: store.breaker,
     samples: deps.samples,
+    trace: deps.trace,
     books: metrics,
     log,
   });

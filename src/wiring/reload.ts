@@ -72,6 +72,15 @@ export class Reload {
     this.#certificate = certificate;
   }
 
+  get running(): Config {
+    return this.#running;
+  }
+
+  /** Of MQTT over TLS, as it is in use. */
+  get certificate(): NamedFiles["certificate"] {
+    return this.#certificate;
+  }
+
   /** By SIGHUP. Never rejects: the log says what became of it. */
   async bySignal(): Promise<void> {
     const outcome = await this.run().then(

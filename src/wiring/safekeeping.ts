@@ -37,6 +37,8 @@ export interface SafekeepingDeps {
   readonly metrics: Pick<Metrics, "gauge" | "beforeScrapeCostly" | "backupDamaged">;
   readonly audit: Pick<AuditTrail, "note">;
   readonly auditLog: Pick<AuditLog, "known">;
+  /** What it says to the other gateways beside its keys, and what it hears of them. */
+  readonly announcement: { notice(): object; heard(reports: readonly unknown[]): void };
   readonly fatal: (error: Error) => void;
   readonly log: Log;
 }
@@ -58,8 +60,11 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   const { config, keys, redis, keyspace, log } = deps;
   const liveKeys = new LiveKeys({ dir: config.keys.dir, sealedLateMs: 2 * config.mqtt.enqueueDeadlineMs }, keys, log);
   const presence = new Presence(redis, keyspace, {
-    report: () => ({ ...liveKeys.report(), journal: file.head }),
-    reported: (reports) => liveKeys.settle(reports),
+    report: () => ({ ...liveKeys.report(), journal: file.head, notice: deps.announcement.notice() }),
+    reported: (reports) => {
+      deps.announcement.heard(reports);
+      liveKeys.settle(reports);
+    },
     replaced: deps.fatal,
     forgotten: () => proof.doubt(),
   });

@@ -41,7 +41,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ],
   "ingress/admission": ["admission", "inbound", "publisher"],
   "ingress/devices": ["policy-notices", "refusals"],
-  "ingress/dialects": ["publication-reader", "read-message", "sender", "trial"],
+  "ingress/dialects": ["dialect-counts", "publication-reader", "read-message", "sender", "trial"],
   "ingress/mqtt": ["broker", "listeners", "login", "processed-packet"],
   "ingress/mqtt/rules": ["connect-flags", "strings"],
   "ingress/mqtt/v5": ["connect", "peer", "properties", "reason-codes"],

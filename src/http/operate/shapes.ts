@@ -42,6 +42,7 @@ import { DEAD_LETTER_REASONS, type DeadLetterReason, DROP_REASONS, REFUSAL_REASO
 import { PURPOSES, SERVICE_PURPOSES } from "../../model/purposes.ts";
 import { READINESS_REASONS } from "../../model/readiness.ts";
 import { SERVICE_ORIGINS } from "../../model/service.ts";
+import { deviceId } from "../fields.ts";
 
 /** What `confirm` must say, word for word: the page asks with the same words. */
 export const CONFIRM = {
@@ -269,8 +270,7 @@ export const replayed = z.strictObject({ done: count, held: count });
 
 // One device.
 
-/** As /v1 takes it. It is hashed at once, and neither kept nor said again. */
-export const deviceId = z.string().regex(/^[A-Za-z0-9_.:-]{1,128}$/);
+/** The id as /v1 takes it. It is hashed at once, and neither kept nor said again. */
 export const deviceAsked = z.strictObject({ device: deviceId });
 
 export const refusals = z.strictObject({
@@ -287,7 +287,7 @@ export const refusals = z.strictObject({
 
 /**
  * Messages that may not be used are in no trace: nothing is done with them, not even this. So a device of which nothing shows is away,
- * says nothing, or says what may not be used.
+ * says nothing, or says what may not be used. A message that is stored, forwarded or both has a line for each.
  */
 export const traceLine = z.strictObject({
   at: timestampMs,

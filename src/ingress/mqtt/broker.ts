@@ -7,6 +7,7 @@
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Dialect } from "../../dialects/compile.ts";
+import type { TracePort } from "../../model/console.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
@@ -73,6 +74,8 @@ export interface BrokerPorts {
   readonly notWritable: () => boolean;
   /** Aedes has lost its footing. */
   readonly failed: (error: Error) => void;
+  /** Absent: no device can be followed. */
+  readonly trace?: TracePort | undefined;
   readonly observe: {
     connected(kind: "device" | "service", change: 1 | -1): void;
     loggedIn(version: "3.1.1" | "5"): void;
@@ -203,6 +206,11 @@ export class GatewayBroker extends Aedes {
     session?.sender?.load().catch(() => endOrderly(session.client, "session-ended"));
   }
 
+  /** Of one service, as they are now. */
+  connectionsOf(service: string): number {
+    return this.#live.ofService(service).size;
+  }
+
   /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */
   endDevice(key: DeviceKey): void {
     this.#live.end(key);
@@ -272,7 +280,10 @@ export class GatewayBroker extends Aedes {
     this.#takeOver(this.#live.open(login));
     this.#ports.observe.connected(login.kind, 1);
     this.#ports.observe.loggedIn(peer5(client) === undefined ? "3.1.1" : "5");
-    if (login.kind === "device") this.#presence.is(login, true);
+    if (login.kind === "device") {
+      this.#ports.trace?.tell(login.publisher.key, { step: "session", outcome: "begun" });
+      this.#presence.is(login, true);
+    }
     done(null, true);
   }
 
@@ -308,7 +319,8 @@ export class GatewayBroker extends Aedes {
     this.#subscriptions.closed(session);
     this.#received.closed(session);
     if (session.kind === "service") return;
-    const { admission } = this.#ports;
+    const { admission, trace } = this.#ports;
+    trace?.tell(session.publisher.key, { step: "session", outcome: "ended" });
     admission.flow.gone(session.publisher.connection);
     const isUnclean = !internals(client)._disconnected && !this.#quiet;
     if (!isUnclean) return;
