@@ -1,7 +1,8 @@
 // @ts-check
 /** The sections of the page, each built from how things stand; what a button does is handed in. */
-import { el, icon } from "./dom.js";
-import { counted, date, list, PURPOSE_NAMES } from "./words.js";
+import { el, icon } from "../shared/dom.js";
+import { counted, date, list } from "../shared/format.js";
+import { PURPOSE_NAMES } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {Overview["devices"][number]} Device */
