@@ -5,7 +5,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { BROWSER, launchBrowser, type Visit } from "../fixtures/centre-visit.ts";
-import { CONSOLE, confirm, forgive, goTo, live, signedIn, signIn, violations } from "../fixtures/console-visit.ts";
+import { atTheDoor, CONSOLE, confirm, goTo, live, signedIn, signIn, violations } from "../fixtures/console-visit.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
 describe.skipIf(BROWSER === undefined)("a console that is left open", () => {
@@ -101,18 +101,21 @@ describe.skipIf(BROWSER === undefined)("a console that is left open", () => {
     await live(page);
   });
 
-  test("a gateway of another version is said, with a way to the page that it brings", async () => {
-    const opened = await inside();
-    const { page, context } = opened;
+  /** What the page is told first, changed on its way. */
+  async function changed({ context }: Visit, change: (overview: { frame: Record<string, unknown> }) => object) {
     await context.route("**/api/overview", async (route) => {
       const answer = await route.fetch();
-      const overview = (await answer.json()) as { frame: { version: string } };
-      overview.frame.version = "99.0.0";
-      await route.fulfill({ response: answer, json: overview });
+      await route.fulfill({ response: answer, json: change(await answer.json()) });
     });
-    await page.evaluate(seen(false));
-    await page.evaluate(seen(true));
-    await page.locator("#note", { hasText: "another version (99.0.0)" }).waitFor();
+  }
+
+  test("a gateway that was replaced by another version is said, with a way to the page that it brings", async () => {
+    const opened = await atTheDoor(browser, system);
+    visits.push(opened);
+    const { page, context } = opened;
+    await changed(opened, (overview) => ({ ...overview, frame: { ...overview.frame, version: "0.0.9" } }));
+    await signIn(page, system.stack.config.apiToken);
+    await page.locator("#note", { hasText: "than the one this page came with (0.0.9)" }).waitFor();
     await context.unroute("**/api/overview");
     await page.locator("#reload").click();
     await live(page);
@@ -121,17 +124,11 @@ describe.skipIf(BROWSER === undefined)("a console that is left open", () => {
 
   test("an answer without what this page knows is not half shown: the page says that it is of another version", async () => {
     const opened = await inside();
-    const { page, context } = opened;
-    await context.route("**/api/overview", async (route) => {
-      const answer = await route.fetch();
-      const { history, frame } = (await answer.json()) as { history: object; frame: Record<string, unknown> };
-      const { rights: _rights, ...rest } = frame;
-      await route.fulfill({ response: answer, json: { history, frame: rest } });
-    });
+    const { page } = opened;
+    await changed(opened, ({ frame: { rights: _rights, ...frame }, ...rest }) => ({ ...rest, frame }));
     await goTo(page, "rights");
     await page.evaluate(seen(false));
     await page.evaluate(seen(true));
     await page.locator("#note", { hasText: "What it shows may be incomplete." }).waitFor();
-    forgive(opened, 401);
   });
 });

@@ -268,11 +268,13 @@ addEventListener("pageshow", (event) => event.persisted && location.reload());
 byId("leave").addEventListener("click", () => void leave());
 byId("stay").addEventListener("click", () => void stayLonger());
 menu.addEventListener("click", () => open(menu.getAttribute("aria-expanded") !== "true"));
-nav.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  open(false);
-  menu.focus();
-});
+for (const element of [nav, menu]) {
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    open(false);
+    menu.focus();
+  });
+}
 byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();

@@ -119,11 +119,11 @@ function certificateState(notBefore, notAfter) {
 /** @param {KeyAges["keys"]} keys */
 function keysShown(keys) {
   return table(
-    "Keys by role",
-    ["Role", "Id", "Age", "Made", "Fingerprint"],
+    "Keys by name",
+    ["Key", "Does", "Age", "Made", "Fingerprint"],
     keys.map(({ id, role, fingerprint, createdAt }) => [
+      id,
       role,
-      el("code", {}, id),
       age(Math.max(0, Date.now() - createdAt) / 1_000),
       day(createdAt),
       el("code", {}, fingerprint),

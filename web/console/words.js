@@ -15,9 +15,11 @@ const PROBLEMS = {
   "config-invalid":
     "The configuration was refused as a whole, and the running one stays. The log names each option and why.",
   unavailable: "Redis does not answer the gateway, so nothing can be done at the moment.",
+  "not-writable": "Redis answers the gateway and takes no changes at the moment.",
+  "not-from-the-page": "The gateway did not take this for a request of its own page. Load the page again.",
   timeout: "It took too long. Look at how things stand before you try again.",
   internal: "The gateway met a fault of its own; its log says which.",
-  "invalid-body": "That is no device id. It has letters, digits and . _ : - only, at most 128 of them.",
+  "invalid-request": "That is no device id. It has letters, digits and . _ : - only, at most 128 of them.",
   fault: "This page could not read the answer. Load it again.",
 };
 

@@ -30,6 +30,9 @@ export interface ConsoleListenerOptions {
   readonly httpToken: string | undefined;
 }
 
+/** The charts of the page come out of their package. */
+const CHARTS = { "vendor/uPlot.esm.js": "uplot/dist/uPlot.esm.js", "vendor/uPlot.min.css": "uplot/dist/uPlot.min.css" };
+
 const BODY_LIMIT_BYTES = 4_096;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -86,7 +89,7 @@ async function consoleApp(
     guardAnswers(scope);
     await scope.register(async (own: Scope) => {
       const finish = refuseOtherMethods(own);
-      pageFiles(own, CONSOLE_PATH, "console");
+      pageFiles(own, CONSOLE_PATH, "console", CHARTS);
       own.get("/", { schema: { hide: true } }, async (_request, reply) => reply.redirect(`${CONSOLE_PATH}/`, 308));
       finish();
     });
