@@ -36,6 +36,12 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** A page asks for as many files at once as it has; and each stream holds a connection. */
 const SAMPLING = { everyMs: 5_000, hourMs: HOUR_MS, mostStreams: 32, mostOfSession: 4 };
 
+/** The charts of the page. */
+const PACKAGED = {
+  "vendor/uPlot.esm.js": "uplot/dist/uPlot.esm.js",
+  "vendor/uPlot.min.css": "uplot/dist/uPlot.min.css",
+};
+
 const PROBLEMS: readonly ProblemCode[] = ["invalid-request", "unavailable", "timeout", "internal"];
 
 export class ConsoleListener extends Listening {
@@ -86,7 +92,7 @@ async function consoleApp(
     guardAnswers(scope);
     await scope.register(async (own: Scope) => {
       const finish = refuseOtherMethods(own);
-      pageFiles(own, CONSOLE_PATH, "console");
+      pageFiles(own, CONSOLE_PATH, "console", PACKAGED);
       own.get("/", { schema: { hide: true } }, async (_request, reply) => reply.redirect(`${CONSOLE_PATH}/`, 308));
       finish();
     });
