@@ -106,13 +106,19 @@ function servicesShown({ outlets, ingress }: ConsoleDeps): ServiceShown[] {
 
 /** The same as the command's, with the lines of an operator who asks over HTTP. */
 function lettersOf(
-  { redis, keyspace }: Base,
+  { redis, keyspace, metrics }: Base,
   { audit, consent, queue }: ConsoleDeps,
   use: Parameters<ConsolePorts["letters"]>[0],
 ): DeadLetterActs {
   return new DeadLetterActs({
     letters: queue.deadLetters,
-    producer: queue.producer,
+    producer: {
+      add: async (sealed, messages) => {
+        await queue.producer.add(sealed, messages);
+        // It comes a second time, and no device has sent it now: so the books balance here, or where it is processed.
+        metrics.recovered(messages);
+      },
+    },
     held: () => heldLetters(redis.store, keyspace),
     guard: deletionGuard(consent.leases),
     perform: (act, count, work) =>
@@ -124,8 +130,8 @@ function lettersOf(
 async function toldCells({ redis, keyspace }: Base): ReturnType<ConsolePorts["cells"]> {
   const today = Math.floor(Date.now() / DAY_MS);
   const names = [today, today - 1].map((day) => keyspace.crowdToldCells(day));
-  const told = await orRedisUnavailable(() => redis.store.sunion(...names));
-  return told.flatMap((cell) => {
+  const told = await orRedisUnavailable(() => Promise.all(names.map((name) => redis.store.smembers(name))));
+  return [...new Set(told.flat())].flatMap((cell) => {
     const area = areaOf(cell);
     if (area === undefined) return [];
     const [lat, lon] = area.center;

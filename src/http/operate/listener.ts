@@ -30,14 +30,17 @@ export interface ConsoleListenerOptions {
   readonly httpToken: string | undefined;
 }
 
-/** The charts of the page come out of their package. */
-const CHARTS = { "vendor/uPlot.esm.js": "uplot/dist/uPlot.esm.js", "vendor/uPlot.min.css": "uplot/dist/uPlot.min.css" };
-
 const BODY_LIMIT_BYTES = 4_096;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** A page asks for as many files at once as it has; and each stream holds a connection. */
 const SAMPLING = { everyMs: 5_000, hourMs: HOUR_MS, mostStreams: 32, mostOfSession: 4 };
+
+/** The charts of the page. */
+const PACKAGED = {
+  "vendor/uPlot.esm.js": "uplot/dist/uPlot.esm.js",
+  "vendor/uPlot.min.css": "uplot/dist/uPlot.min.css",
+};
 
 const PROBLEMS: readonly ProblemCode[] = ["invalid-request", "unavailable", "timeout", "internal"];
 
@@ -89,7 +92,7 @@ async function consoleApp(
     guardAnswers(scope);
     await scope.register(async (own: Scope) => {
       const finish = refuseOtherMethods(own);
-      pageFiles(own, CONSOLE_PATH, "console", CHARTS);
+      pageFiles(own, CONSOLE_PATH, "console", PACKAGED);
       own.get("/", { schema: { hide: true } }, async (_request, reply) => reply.redirect(`${CONSOLE_PATH}/`, 308));
       finish();
     });
