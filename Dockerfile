@@ -14,7 +14,7 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json LICENSE NOTICE ./
 COPY config ./config
-COPY web/privacy-centre ./web/privacy-centre
+COPY web ./web
 # Where the erasure journal and backups lie; a volume mounted here takes over its owner.
 RUN mkdir data && chown node:node data
 USER node

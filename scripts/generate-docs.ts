@@ -21,6 +21,7 @@ import { FORECAST_FILE } from "../src/projections/forecast.ts";
 import { type PropertyRow, propertyOf } from "../src/vocabulary/row.ts";
 import { TABLE } from "../src/vocabulary/table.ts";
 import { Vocabulary } from "../src/vocabulary/vocabulary.ts";
+import { consoleGuide } from "./console-guide.ts";
 import { dashboardFiles } from "./dashboards.ts";
 import { devicesPage } from "./devices-page.ts";
 import { importOverrides, ROOMS } from "./rooms.ts";
@@ -46,6 +47,7 @@ export function generatedDocuments(): Map<string, string> {
     ["docs/schemas/forecast.json", json(FORECAST_FILE)],
     ["docs/devices.md", page("Real devices", DEVICES_INTRODUCTION, devicesPage())],
     ["biome.imports.json", json({ root: false, overrides: importOverrides() })],
+    ["web/console/guide.json", json(consoleGuide())],
     ["CONTRIBUTING.md", contributingPage()],
     ["docs/operations/tracing.md", tracingPage()],
     ...strengthDocuments(),

@@ -1,5 +1,5 @@
 /**
- * `npm run land`: writes `web/privacy-centre/land.json`, the outline of the land of the world as the privacy centre draws it, of
+ * `npm run land`: writes `web/shared/land.json`, the outline of the land of the world as the pages draw it, of
  * Natural Earth. Coasts alone, no borders: nothing is said about whose land it is.
  *
  * Points that change the picture least are left out (topojson-simplify), the rest are rounded and packed: for each ring how
@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const PACKAGES = ["world-atlas@2.0.2", "topojson-client@3.1.0", "topojson-simplify@3.0.3"];
-const FILE = fileURLToPath(new URL("../web/privacy-centre/land.json", import.meta.url));
+const FILE = fileURLToPath(new URL("../web/shared/land.json", import.meta.url));
 const ABOUT = {
   about: "Outline of the land. Made by `npm run land`.",
   source: `Natural Earth 1:50m (https://www.naturalearthdata.com), by the npm package ${PACKAGES[0]}`,

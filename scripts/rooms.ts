@@ -283,6 +283,12 @@ export const ROOMS: readonly Room[] = [
     ["fastify", "zod"],
   ),
   room(
+    "http/operate",
+    "the operator's console",
+    ["observe", "queue", "operations", "http", "platform"],
+    ["fastify", "zod"],
+  ),
+  room(
     "http/server",
     "the server that has them all",
     ["http", "http/centre", "http/v1"],

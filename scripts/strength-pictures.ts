@@ -10,7 +10,7 @@ interface PackedLand {
 }
 
 /** The page of the privacy centre is plain JavaScript, with types of its own. */
-const { unpackLand } = (await import(new URL("../web/privacy-centre/land.js", import.meta.url).href)) as {
+const { unpackLand } = (await import(new URL("../web/shared/land.js", import.meta.url).href)) as {
   unpackLand(packed: PackedLand): (readonly [lon: number, lat: number])[][];
 };
 
@@ -66,7 +66,7 @@ const COLOURS: Readonly<Record<number, string>> = { 4: "#a9cfc3", 5: "#3f9c88", 
 
 /** Where places may be told how finely, by `config/densities.json`. */
 export function densityPicture(root: URL): string {
-  const packed = JSON.parse(readFileSync(new URL("web/privacy-centre/land.json", root), "utf8")) as PackedLand;
+  const packed = JSON.parse(readFileSync(new URL("web/shared/land.json", root), "utf8")) as PackedLand;
   const land = unpackLand(packed)
     .flatMap((ring) => [-360, 0, 360].map((turn) => ring.map(([lon, lat]): [number, number] => [lon + turn, lat])))
     .filter((ring) => ring.some(([lon]) => lon > -180 && lon < 180))

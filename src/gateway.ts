@@ -13,6 +13,7 @@ import { standingOf } from "./consent/policy/changes.ts";
 import { Deidentifier } from "./deidentify/deidentify.ts";
 import type { DamageKind } from "./model/damage.ts";
 import type { Log } from "./model/log.ts";
+import { FollowedDevices } from "./observe/followed-devices.ts";
 import { countingAlarms } from "./observe/log-alarms.ts";
 import { Metrics } from "./observe/metrics.ts";
 import { Availability } from "./platform/availability.ts";
@@ -25,11 +26,13 @@ import { AuditLog } from "./rights/audit/log.ts";
 import { AuditTrail } from "./rights/audit/trail.ts";
 import { Vocabulary } from "./vocabulary/vocabulary.ts";
 import { createAddressable } from "./wiring/addressable.ts";
+import { Announcement } from "./wiring/announcement.ts";
 import { createApi } from "./wiring/api.ts";
 import type { Base } from "./wiring/base.ts";
 import { createCentre } from "./wiring/centre.ts";
 import { createConnections } from "./wiring/connections.ts";
 import { type ConsentOverrides, createConsent } from "./wiring/consent.ts";
+import { createConsole } from "./wiring/console.ts";
 import { type CrowdOverrides, createCrowds } from "./wiring/crowds.ts";
 import { type Current, type CurrentOverrides, createCurrent } from "./wiring/current.ts";
 import { deidentifierOptions } from "./wiring/deidentifier.ts";
@@ -56,6 +59,8 @@ import { createUpkeep } from "./wiring/upkeep.ts";
 
 /** More than the longest wait of a part. */
 const STOP_MARGIN_MS = 2_000;
+/** For the console: a look at a device that makes trouble, and no observation of one. */
+const TRACING = { mostMs: 600_000, most: 8, mostOfOwner: 2, mostLines: 2_000 };
 
 /** Parts that a benchmark, a test or the demo may replace or shorten; the product itself never does. */
 export interface Overrides
@@ -106,12 +111,22 @@ export function createGateway(
   const auditLog = new AuditLog(redis.store, keyspace, { keys: [auditKey(keys.lookup)], now: Date.now });
   const audit = new AuditTrail({ audit: auditLog, metrics, log, now: Date.now });
 
+  // What the operator's console shows: gateways say it to one another, and devices are followed in memory.
+  const announcement: Announcement = new Announcement({
+    lookup: keys.lookup,
+    keys: () => safekeeping.liveKeys.present,
+    config: () => reload.running,
+    readiness: () => readiness(),
+  });
+  const followed = new FollowedDevices(TRACING);
+
   // What outlives a loss; and the keys, which may change while all this works.
   const safekeeping = createSafekeeping({
     ...base,
     redis: redis.store,
     audit,
     auditLog,
+    announcement,
     fatal,
   });
 
@@ -165,6 +180,7 @@ export function createGateway(
     },
     forecasts,
     cellOf: (lat, lon) => deidentifier.cellOf(lat, lon),
+    followed,
     fatal,
   });
 
@@ -240,6 +256,7 @@ export function createGateway(
     commands: ingress.commands,
     samples: centre.samples,
     traces,
+    followed,
     fatal,
   });
 
@@ -308,7 +325,7 @@ export function createGateway(
   const tokens = createTokens(base);
   const tellers = [store, crowds, deidentifier];
   const reload = new Reload(base, { origin, audit, ingress, deidentifier, tellers });
-  const { api, health } = createApi(base, {
+  const { api, health, readiness } = createApi(base, {
     consent,
     safekeeping,
     outlets,
@@ -326,9 +343,25 @@ export function createGateway(
     availability,
     reload,
   });
+  const operatorConsole = createConsole(base, {
+    announcement,
+    audit,
+    consent,
+    ingress,
+    outlets,
+    queue,
+    readiness,
+    reload,
+    rights,
+    store,
+    tokens,
+    traces: followed,
+    upkeep,
+  });
   const events = createEvents(base, {
     sessionEnded: (device) => {
       ingress.endDevice(device);
+      followed.deviceChanged(device);
       centre.samples.endDevice(device);
     },
     // No session speaks for other devices yet.
@@ -380,6 +413,7 @@ export function createGateway(
     ...upkeep.parts,
     tokens.part,
     partOf("http", api),
+    ...(config.console.enabled ? [partOf("console", operatorConsole)] : []),
     ingress.listeners,
     partOf("availability", availability),
   ];

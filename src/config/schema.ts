@@ -9,6 +9,7 @@ import { categoryBreaches } from "../model/service-terms.ts";
 import { TABLE } from "../vocabulary/table.ts";
 import { backupOptions } from "./backup-options.ts";
 import { centreOptions } from "./centre-options.ts";
+import { consoleOptions } from "./console-options.ts";
 import {
   consentOptions,
   currentOptions,
@@ -87,6 +88,7 @@ export const configSchema = z
     metrics: metricsOptions.prefault({}),
     tracing: tracingOptions.prefault({}),
     centre: centreOptions.prefault({}),
+    console: consoleOptions.prefault({}),
     erasure: erasureOptions.prefault({}),
     hold: holdOptions.prefault({}),
     retention: retentionOptions.prefault({}),

@@ -44,6 +44,11 @@ export class Door {
     return withinLimit ? "unauthorized" : "too-many-failures";
   }
 
+  refuseToken(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    reply.header("www-authenticate", 'Bearer realm="consentry"');
+    return refuse(reply, this.turnAway(request));
+  }
+
   /** The answer to a right token that is for something else. It is no guess, and counts as none. */
   refuseScope(reply: FastifyReply, needs: Needs): FastifyReply {
     this.#ports.metrics.httpRefused("no-scope");
@@ -90,16 +95,21 @@ export class Callers {
    * `isKnown` otherwise.
    */
   enter(request: FastifyRequest, reply: FastifyReply, isKnown = false): Caller | undefined {
-    const text = givenText(request);
+    const caller = this.whose(givenText(request), isKnown);
+    if (caller === undefined) return undefined;
+    letIn(request.raw);
+    asks(request, caller);
+    if (caller.use !== undefined) this.endWith(caller.use, request, reply);
+    return caller;
+  }
+
+  /** The same for a token that did not come as a bearer's. */
+  whose(text: string, isKnown = false): Caller | undefined {
     // Both are asked each time, so that an answer takes as long for one as for the other.
     const isConfigured = timingSafeEqual(digest(text), this.#token);
     const found = this.#found(text, isConfigured || isKnown || text === "");
     if (!isConfigured && found === undefined) return undefined;
-    const caller = found === undefined ? { scopes: EVERY_SCOPE } : { scopes: found.scopes, use: found };
-    letIn(request.raw);
-    callers.set(request, caller);
-    if (found !== undefined) this.endWith(found, request, reply);
-    return caller;
+    return found === undefined ? { scopes: EVERY_SCOPE } : { scopes: found.scopes, use: found };
   }
 
   /** `isSure`: what it is does not depend on named tokens, of which possibly nothing can be said. */
@@ -145,15 +155,10 @@ export class Callers {
 export function requireToken(scope: FastifyInstance, from: Callers, door: Door): void {
   scope.addHook("onRequest", async (request, reply) => {
     const caller = from.enter(request, reply);
-    if (caller === undefined) return refuseToken(reply, door.turnAway(request));
+    if (caller === undefined) return door.refuseToken(request, reply);
     const { needs } = request.routeOptions.config;
     if (needs !== undefined && !mayAsk(caller.scopes, needs)) return door.refuseScope(reply, needs);
   });
-}
-
-function refuseToken(reply: FastifyReply, why: ReturnType<Door["turnAway"]>): FastifyReply {
-  reply.header("www-authenticate", 'Bearer realm="consentry"');
-  return refuse(reply, why);
 }
 
 /**
@@ -174,13 +179,18 @@ export function readToken(
     const caller = from.enter(request, reply, isScraper);
     if (isScraper) letIn(request.raw);
     if (isScraper || (caller !== undefined && mayAsk(caller.scopes, needs))) return "right";
-    if (caller === undefined) refuseToken(reply, door.turnAway(request));
+    if (caller === undefined) door.refuseToken(request, reply);
     else door.refuseScope(reply, needs);
     return "answered";
   };
 }
 
-/** The named token that the request carries; `undefined` for that of the configuration, and for none. */
+/** Acts of this request stand in the audit log under the name of the token. */
+export function asks(request: FastifyRequest, caller: Caller): void {
+  callers.set(request, caller);
+}
+
+/** The named token that the request carries, or that its session was made with; `undefined` for that of the configuration, and for none. */
 export function tokenOf(request: FastifyRequest): TokenUse | undefined {
   return callers.get(request)?.use;
 }

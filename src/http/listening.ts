@@ -7,7 +7,7 @@ import { listenFailed } from "../platform/start-faults.ts";
 
 export interface Place {
   /** In the log, and the section of its options in the configuration. */
-  readonly name: "http" | "metrics";
+  readonly name: "http" | "metrics" | "console";
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;

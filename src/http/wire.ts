@@ -30,6 +30,7 @@ const SINGULAR: ReadonlySet<string> = new Set([
   "origin",
   "proxy-authorization",
   "transfer-encoding",
+  "x-consentry-console",
   "x-privacy-centre",
 ]);
 

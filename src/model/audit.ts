@@ -36,6 +36,8 @@ export const AUDIT_ACTS = [
   "export",
   "link-issued",
   "link-used",
+  "console-opened",
+  "device-traced",
   "configuration-reloaded",
   "retention-run",
   "backup",
@@ -51,7 +53,7 @@ export const AUDIT_ACTS = [
 ] as const;
 export type AuditActName = (typeof AUDIT_ACTS)[number];
 
-/** Who acted, as a role. `operator` works on the machine itself, `gateway` is the program by itself. */
+/** Who acted, as a role. `operator` works on the machine itself or in the console, `gateway` is the program by itself. */
 export const AUDIT_ROLES = [
   "account-service",
   "approver",

@@ -47,6 +47,7 @@ import {
   type ClientKind,
   CROWD_OUTCOMES,
   METRICS,
+  type MetricName,
   MQTT_VERSIONS,
   type MqttVersion,
   NOT_PERMITTED,
@@ -98,6 +99,7 @@ export class Metrics extends BookCounts {
   readonly #views = { open: new Registry(), full: new Registry() };
   readonly #eventLoop = new EventLoopWatch();
   readonly #refreshes = new Refreshes();
+  readonly #all: Sources;
 
   readonly #forwarded = zeros(SERVICE_PURPOSES);
   readonly #currentTold = zeros(SERVICE_PURPOSES);
@@ -150,13 +152,23 @@ export class Metrics extends BookCounts {
   constructor(options: { readonly eventLoopDelayMs: number }) {
     super();
     this.#eventLoopDelayMs = options.eventLoopDelayMs;
+    this.#all = this.#sources();
+  }
+
+  /** The series of one metric as they are now, for those who may read all of them. */
+  figure<Name extends MetricName>(name: Name): ReturnType<Sources[Name]> {
+    return this.#all[name]() as ReturnType<Sources[Name]>;
+  }
+
+  /** Brings the gauges of other parts up to date, as before a scrape. Never rejects. */
+  refresh(): Promise<void> {
+    return this.#refreshes.run();
   }
 
   /** Begins to watch the process and the event loop, and makes `text` complete; counting works before. */
   async start(): Promise<void> {
-    const sources = this.#sources();
-    registerAll(this.#views.full, sources, true);
-    registerAll(this.#views.open, { ...sources, ...this.#openSources() }, false);
+    registerAll(this.#views.full, this.#all, true);
+    registerAll(this.#views.open, { ...this.#all, ...this.#openSources() }, false);
     this.#process.start();
     this.#eventLoop.start();
   }
@@ -354,7 +366,7 @@ export class Metrics extends BookCounts {
 
   /** The Prometheus text format, version 0.0.4; `open` as anybody may read it. Complete between `start` and `stop`. */
   async text(view: "open" | "full"): Promise<string> {
-    await this.#refreshes.run();
+    await this.refresh();
     return `${await this.#views[view].metrics()}\n${await this.#process.text()}`;
   }
 

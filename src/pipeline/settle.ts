@@ -1,5 +1,6 @@
 /** The end of a pass: each message is counted exactly once, by its outcome, and watchers are notified. */
 import type { Verdict } from "../model/consent.ts";
+import type { TracePort } from "../model/console.ts";
 import type { Deidentified } from "../model/deidentified.ts";
 import type { Books, DeadLetterReason, Refusal } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
@@ -19,9 +20,11 @@ export interface SettlePorts {
   readonly books: Books;
   /** Watchers of their own devices' messages. */
   readonly samples: Pick<Samples, "watching" | "offer">;
+  /** Absent: no device can be followed. */
+  readonly followed?: TracePort | undefined;
 }
 
-export function settle(batch: readonly Passage[], { books, samples }: SettlePorts): void {
+export function settle(batch: readonly Passage[], { books, samples, followed }: SettlePorts): void {
   let stored = 0;
   let forwardedOnly = 0;
   const refused = new Map<Refusal, number>();
@@ -37,8 +40,18 @@ export function settle(batch: readonly Passage[], { books, samples }: SettlePort
   books.forwardedOnly(forwardedOnly);
   for (const [reason, many] of refused) books.refused(reason, many);
   for (const [reason, many] of aside) books.deadLettered(reason, many);
+  if (followed !== undefined && followed.running > 0) for (const passage of batch) follow(passage, followed);
   if (!samples.watching) return;
   for (const passage of batch) samples.offer(passage.message.device, () => settledOf(passage));
+}
+
+/** Of a message that may not be used, nothing is said. */
+function follow({ message, refusal, result, setAside: letter, forwarded }: Passage, trace: TracePort): void {
+  const { deviceKey } = message.device;
+  if (refusal !== undefined) return;
+  if (letter !== undefined) trace.tell(deviceKey, { step: "letter", outcome: "dead-lettered", letter });
+  else if (result?.analytics !== undefined) trace.tell(deviceKey, { step: "store", outcome: "stored" });
+  if (forwarded) trace.tell(deviceKey, { step: "forward", outcome: "forwarded" });
 }
 
 function count<Reason>(counts: Map<Reason, number>, reason: Reason): void {

@@ -3,7 +3,7 @@ import { metricsListener } from "../http/metrics-listener.ts";
 import { HttpApi } from "../http/server.ts";
 import type { TellDamage } from "../model/damage.ts";
 import { HOUR_MS } from "../model/durations.ts";
-import { readinessOf } from "../model/readiness.ts";
+import { type Readiness, readinessOf } from "../model/readiness.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { VERSION } from "../observe/version.ts";
 import type { Availability } from "../platform/availability.ts";
@@ -51,6 +51,7 @@ export interface Api {
   readonly api: HttpApi;
   /** Metrics and health on a listener of their own; opened where `metrics.enabled` says so. */
   readonly health: Omit<Part, "name">;
+  readonly readiness: () => Readiness;
 }
 
 export function createApi(base: Base, deps: ApiDeps): Api {
@@ -125,7 +126,7 @@ export function createApi(base: Base, deps: ApiDeps): Api {
       log,
     },
   );
-  return { api, health };
+  return { api, health, readiness };
 }
 
 /** Bounds that alarms compare with what is used of them. */

@@ -3,6 +3,7 @@ import { Admission, type AdmissionOptions, type AdmissionPorts } from "../ingres
 import { LastHeard } from "../ingress/admission/last-heard.ts";
 import { Notices, type NoticesPorts } from "../ingress/devices/policy-notices.ts";
 import { Refusals } from "../ingress/devices/refusals.ts";
+import { DialectCounts } from "../ingress/dialects/dialect-counts.ts";
 import { PublicationReader } from "../ingress/dialects/publication-reader.ts";
 import { Trial } from "../ingress/dialects/trial.ts";
 import { type BrokerPorts, GatewayBroker } from "../ingress/mqtt/broker.ts";
@@ -15,6 +16,7 @@ import { ErasedTopics, type ErasedTopicsPorts } from "../ingress/services/erased
 import type { FanOut } from "../ingress/services/fan-out.ts";
 import { ForecastTopics } from "../ingress/services/forecast-topics.ts";
 import { NetworkNotices } from "../ingress/services/network-notices.ts";
+import type { TracePort } from "../model/console.ts";
 import { GatewayError } from "../model/errors.ts";
 import type { PlacedDevice } from "../model/forecast.ts";
 import type { Hint, HintedDevice } from "../model/hint.ts";
@@ -40,6 +42,7 @@ export interface IngressDeps extends Pick<AdmissionPorts, "checkConsent" | "enqu
   readonly erasures: Pick<ErasedTopicsPorts, "acknowledged" | "listening">;
   readonly notices: Pick<NoticesPorts, "standings" | "policyChange">;
   readonly forecasts: Pick<Forecasts, "inbox" | "delivery">;
+  readonly followed: TracePort;
   /** As weather services would be told it. */
   readonly cellOf: (lat: number, lon: number) => CellId | undefined;
   /** The pipeline is stuck: a supervisor must restart the process. */
@@ -52,6 +55,10 @@ export interface Ingress {
   readonly notices: Notices;
   readonly refusals: Refusals;
   readonly seen: { of(device: DeviceRef): Seen };
+  /** By the name of the dialect. */
+  dialectCounts(): ReturnType<DialectCounts["all"]>;
+  /** Of a service, to this gateway. */
+  connectionsOf(service: string): number;
   /** Every connected device whose place is known. */
   placedDevices(): Iterable<PlacedDevice>;
   /** What would become of a publication; `undefined` for a device behind a hub. */
@@ -87,6 +94,7 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
   const hint = (device: HintedDevice, what: Hint): void => refusals.note(device, what);
   const lastHeard = new LastHeard(REMEMBERED_DEVICES);
   const admission = createAdmission(base, deps, hint);
+  const dialectCounts = new DialectCounts();
   const erased = new ErasedTopics({ ...deps.erasures, denied: () => metrics.erasureAnswer("denied") });
   const outcomes = new CommandOutcomes();
   const commands: Commands = new Commands(
@@ -119,7 +127,9 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
       propertyDropped: (why) => metrics.propertyDropped(why),
       securityEvent: (kind) => metrics.securityEvent(kind),
       hint,
+      counted: (dialect, what) => dialectCounts.add(dialect, what),
     }),
+    followed: deps.followed,
     commands,
     outcomes,
     fanOut: deps.fanOut,
@@ -160,6 +170,8 @@ export function createIngress(base: Base, deps: IngressDeps): Ingress {
     childrenChanged: (hub) => broker.childrenChanged(hub),
     refusals,
     seen: { of: (device) => ({ connected: broker.devices.has(device), heardAt: lastHeard.at(device) }) },
+    dialectCounts: () => dialectCounts.all(),
+    connectionsOf: (service) => broker.connectionsOf(service),
     placedDevices: () => broker.devices.placed(),
     check: createCheck(base, deps),
     servicesChanged: () => broker.servicesChanged(),
@@ -210,6 +222,7 @@ function createAdmission(base: Base, deps: IngressDeps, hint: AdmissionPorts["hi
     books: metrics,
     observe: metrics,
     hint,
+    followed: deps.followed,
     whereabouts: { cellOf: deps.cellOf, moved: () => deps.forecasts.delivery.asked() },
     traces: deps.traces,
     log,

@@ -72,6 +72,8 @@ export interface Outlets {
   readonly joiners: LateJoiners | undefined;
   /** Whether there is a service that may be given something for the purpose, connected or not. */
   anyFor(purpose: ServicePurpose): boolean;
+  /** Of the newest policy that is known here. */
+  policyVersion(): number | undefined;
   /** A policy was published: a service it does not cover gets nothing from here on. Never rejects. */
   policyPublished(): Promise<void>;
   /** Some gateway has changed a service, or may have. */
@@ -186,6 +188,7 @@ export function createOutlets(deps: OutletsDeps): Outlets {
     ),
     joiners: config.current.forMinutes === 0 ? undefined : joiners,
     anyFor: (purpose) => recipients.anyFor(purpose),
+    policyVersion: () => coverage.policyVersion,
     policyPublished: () => coverage.refresh().catch(() => log.warn("service terms not checked, will be retried")),
     servicesChanged: () =>
       void directory.refresh().catch(() => log.warn("changes of services not read, will be retried")),

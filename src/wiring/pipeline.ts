@@ -1,6 +1,7 @@
 /** Wires what a batch meets after the queue: the worker that takes it, and the pipeline that processes it. */
 import type { Deidentifier } from "../deidentify/deidentify.ts";
 import { allOf, type CheckConsent } from "../model/consent.ts";
+import type { TracePort } from "../model/console.ts";
 import { SERVICE_PURPOSES, type ServicePurpose } from "../model/purposes.ts";
 import type { Traces } from "../observe/traces/traces.ts";
 import { Pipeline, type PipelinePorts } from "../pipeline/pipeline.ts";
@@ -29,6 +30,7 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "comma
   readonly outlets: Outlets;
   readonly samples: Samples;
   readonly traces: Traces | undefined;
+  readonly followed: TracePort;
   /** The pipeline is stuck: a supervisor must restart the process. */
   readonly fatal: (error: Error) => void;
 }
@@ -63,6 +65,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     deadLetter: (reason, messages) => queue.deadLetters.add(reason, messages),
     breaker: store.breaker,
     samples: deps.samples,
+    followed: deps.followed,
     books: metrics,
     log,
   });

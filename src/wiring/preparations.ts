@@ -32,10 +32,11 @@ export function createPreparations(
 }
 
 /** Under the names of the listeners in the log. */
-function placesOf({ http, metrics, mqtt }: Config): ReadonlyMap<string, Place> {
+function placesOf({ http, metrics, console, mqtt }: Config): ReadonlyMap<string, Place> {
   const { tcp, tls, ws } = mqtt;
   const places = new Map<string, Place>([["http", { ...http, option: "http" }]]);
   if (metrics.enabled) places.set("metrics", { ...metrics, option: "metrics" });
+  if (console.enabled) places.set("console", { ...console, option: "console" });
   if (tcp.enabled) places.set("mqtt-tcp", { ...tcp, option: "mqtt.tcp" });
   if (tls.enabled) places.set("mqtt-tls", { ...tls, option: "mqtt.tls" });
   if (ws.enabled) places.set("mqtt-ws", { ...ws, option: "mqtt.ws" });

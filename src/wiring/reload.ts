@@ -82,6 +82,15 @@ export class Reload {
       this.#base.log.error("the certificate is good no longer", { option: "mqtt.tls.certFile" });
   }
 
+  get running(): Config {
+    return this.#running;
+  }
+
+  /** Of MQTT over TLS, as it is in use. */
+  get certificate(): NamedFiles["certificate"] {
+    return this.#certificate;
+  }
+
   /** By SIGHUP. Never rejects: the log says what became of it. */
   async bySignal(): Promise<void> {
     const outcome = await this.run().then(

@@ -37,6 +37,8 @@ export interface SafekeepingDeps {
   readonly metrics: Pick<Metrics, "gauge" | "beforeScrapeCostly" | "backupDamaged">;
   readonly audit: Pick<AuditTrail, "note">;
   readonly auditLog: Pick<AuditLog, "known">;
+  /** What it says to the other gateways beside its keys, and what it hears of them. */
+  readonly announcement: { notice(): object; heard(reports: readonly unknown[]): void };
   readonly fatal: (error: Error) => void;
   readonly log: Log;
 }
@@ -61,9 +63,10 @@ export function createSafekeeping(deps: SafekeepingDeps): Safekeeping {
   const liveKeys = new LiveKeys({ dir: config.keys.dir, sealedLateMs: 2 * config.mqtt.enqueueDeadlineMs }, keys, log);
   let gateways = 1;
   const presence = new Presence(redis, keyspace, {
-    report: () => ({ ...liveKeys.report(), journal: file.head }),
+    report: () => ({ ...liveKeys.report(), journal: file.head, notice: deps.announcement.notice() }),
     reported: (reports) => {
       gateways = reports.length;
+      deps.announcement.heard(reports);
       liveKeys.settle(reports);
     },
     replaced: deps.fatal,

@@ -178,7 +178,7 @@ describe("Dockerfile", () => {
     const last = read("Dockerfile")
       .split(/^FROM /m)
       .at(-1);
-    for (const folder of ["config", "web/privacy-centre"]) expect(last).toContain(`COPY ${folder} ./${folder}\n`);
+    for (const folder of ["config", "web"]) expect(last).toContain(`COPY ${folder} ./${folder}\n`);
     for (const folder of ["config", "web"]) expect(read(".dockerignore")).toContain(`\n!${folder}\n`);
   });
 

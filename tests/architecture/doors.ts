@@ -22,6 +22,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ],
   "consent/policy": ["changes", "floors", "policies"],
   "http/centre": ["claims", "guardian", "left-sessions", "record", "routes", "session", "spent-links"],
+  "http/operate": ["gateways", "listener", "ports", "shapes"],
   "http/v1": [
     "audit",
     "consents",
@@ -41,7 +42,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ],
   "ingress/admission": ["admission", "inbound", "last-heard", "publisher"],
   "ingress/devices": ["policy-notices", "refusals"],
-  "ingress/dialects": ["publication-reader", "read-message", "sender", "trial"],
+  "ingress/dialects": ["dialect-counts", "publication-reader", "read-message", "sender", "trial"],
   "ingress/mqtt": ["broker", "listeners", "login", "processed-packet"],
   "ingress/mqtt/rules": ["connect-flags", "strings"],
   "ingress/mqtt/v5": ["connect", "peer", "properties", "reason-codes"],

@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
 
-export type ListenerName = "mqtt-tcp" | "mqtt-tls" | "mqtt-ws" | "http" | "metrics";
+export type ListenerName = "mqtt-tcp" | "mqtt-tls" | "mqtt-ws" | "http" | "metrics" | "console";
 
 export interface GatewayProcessOptions {
   readonly configFile: string;

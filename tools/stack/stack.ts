@@ -198,6 +198,7 @@ const PORT_VARIABLES: Readonly<Record<string, string>> = {
   "mqtt-ws": "CONSENTRY_MQTT_WS_PORT",
   http: "CONSENTRY_HTTP_PORT",
   metrics: "CONSENTRY_METRICS_PORT",
+  console: "CONSENTRY_CONSOLE_PORT",
 };
 
 function started<T>(part: T | undefined): T {

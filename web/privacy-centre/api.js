@@ -1,80 +1,20 @@
 // @ts-check
 /** How the page speaks to the server. What comes back is an answer, a refusal that the server gave, or neither: `lost`. */
 
-import { unpackLand } from "./land.js";
+import { ANSWER_MS, asker, codeOf, Problem, typeOf } from "../shared/ask.js";
+import { unpackLand } from "../shared/land.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/erasure.ts").ErasureStatus} ErasureStatus */
-
-/** What the server refused, by the code it gave; `lost` when no answer of it came that can be read. */
-export class Problem extends Error {
-  /** @param {string} code */
-  constructor(code) {
-    super(code);
-    this.name = "Problem";
-    this.code = code;
-  }
-}
 
 const PAGE_HEADER = "x-privacy-centre";
 /** The session whose data the page shows: in another one, of a link opened since, nothing may be done from here. */
 let session = "1";
 const RETRY_MS = 1_000;
 const MAX_TRIES = 20;
-/** Longer than the server ever takes for an answer: what has not come by then does not come. */
-const ANSWER_MS = 60_000;
-/** What every refusal of the server comes as. An error of anything between here and there does not. */
-const REFUSAL = /^application\/problem\+json\b/;
 const END_BYTES = 4_096;
 
-/**
- * Throws a `Problem`.
- * @param {string} method
- * @param {string} path
- * @param {unknown} [body]
- * @param {AbortSignal} [signal]
- * @returns {Promise<Response>}
- */
-export async function ask(method, path, body, signal) {
-  /** @type {RequestInit} */
-  const request = {
-    method,
-    headers: { [PAGE_HEADER]: session },
-    credentials: "same-origin",
-    cache: "no-store",
-    signal: signal ?? null,
-  };
-  if (body !== undefined) {
-    request.headers = { [PAGE_HEADER]: session, "content-type": "application/json" };
-    request.body = JSON.stringify(body);
-  }
-  const response = await fetch(path, request).catch(() => {
-    throw new Problem("lost");
-  });
-  if (response.ok) return response;
-  const problem = REFUSAL.test(typeOf(response)) ? await response.json().catch(() => undefined) : undefined;
-  throw new Problem(typeof problem?.code === "string" ? problem.code : "lost");
-}
-
-/**
- * The whole of an answer, in time and of the shape it must have, or `lost`.
- * @template Answer
- * @param {string} name A field that every such answer has.
- * @param {Parameters<typeof ask>} request
- * @param {number} [limitMs]
- * @returns {Promise<Answer>}
- */
-async function answer(name, [method, path, body], limitMs = ANSWER_MS) {
-  const response = await ask(method, path, body, AbortSignal.timeout(limitMs));
-  const json = await response.json().catch(() => undefined);
-  if (typeof json !== "object" || json === null || !Object.hasOwn(json, name)) throw new Problem("lost");
-  return json;
-}
-
-/** @param {Response} response */
-function typeOf(response) {
-  return response.headers.get("content-type") ?? "";
-}
+export const { ask, answer } = asker(() => ({ [PAGE_HEADER]: session }));
 
 /**
  * Exchanges the token of a link for a session. When the answer is lost the link may be used up all the same, and
@@ -106,12 +46,12 @@ export function places() {
   return answer("places", ["GET", "api/places"]);
 }
 
-/** @type {Promise<readonly import("./land.js").Ring[]> | undefined} */
+/** @type {Promise<readonly import("../shared/land.js").Ring[]> | undefined} */
 let outline;
 
 /** The outline of the land, the same for everyone; it comes with the page. */
 export function land() {
-  outline ??= answer("rings", ["GET", "land.json"]).then(unpackLand);
+  outline ??= answer("rings", ["GET", "shared/land.json"]).then(unpackLand);
   outline.catch(() => {
     outline = undefined;
   });
@@ -193,11 +133,6 @@ async function isWhole(blob) {
 
 export async function leave() {
   await ask("DELETE", "session", undefined, AbortSignal.timeout(ANSWER_MS));
-}
-
-/** The code of a problem; what was thrown otherwise is a fault of the page. @param {unknown} error */
-export function codeOf(error) {
-  return error instanceof Problem ? error.code : "fault";
 }
 
 /** Hands a file to the person. @param {Blob} blob @param {string} name */

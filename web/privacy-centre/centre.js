@@ -1,11 +1,13 @@
 // @ts-check
 /** The privacy centre: opens with the link in the address, shows how things stand, and does what is asked. */
-import { agree, codeOf, download, erase, leave, overview as look, open, save, stay, withdraw } from "./api.js";
+import { codeOf } from "../shared/ask.js";
+import { byId, el, fill } from "../shared/dom.js";
+import { Ending } from "../shared/ending.js";
+import { time } from "../shared/format.js";
+import { agree, download, erase, leave, overview as look, open, save, stay, withdraw } from "./api.js";
 import { agreed, erased, withdrawn } from "./changes.js";
 import { purposeCards } from "./choices.js";
 import { DevicesView, deviceName } from "./devices.js";
-import { byId, el, fill } from "./dom.js";
-import { Ending } from "./ending.js";
 import { ErasureView } from "./erasure.js";
 import { LiveView } from "./live.js";
 import { PlacesView } from "./places.js";
@@ -14,7 +16,7 @@ import { readingsTold } from "./readings.js";
 import { showScreen } from "./screens.js";
 import { approval, copies, endings, hero, notices, policy, scopeChoice, summary } from "./sections.js";
 import { Unsettled } from "./unsettled.js";
-import { SCREENS, time } from "./words.js";
+import { SCREENS } from "./words.js";
 
 /** @typedef {import("./api.js").Overview} Overview */
 /** @typedef {import("./changes.js").Change} Change */
@@ -49,7 +51,15 @@ let unsettled;
 let busy = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let quiet;
-const ending = new Ending({ stay: stayLonger, over: timeIsUp });
+const ending = new Ending({
+  stay: stayLonger,
+  over: timeIsUp,
+  title: () => "Privacy centre",
+  words: (end, canStay) =>
+    canStay
+      ? `At ${end} this page closes by itself to protect you. If you need more time, stay.`
+      : `At ${end} this page closes by itself: it has been open as long as it may. What you changed counts. Save what you want to keep, and ask for a new link in your account to come back.`,
+});
 
 async function begin(token = location.hash.slice(1)) {
   // Out of the address bar and the history before anything else.

@@ -3,7 +3,8 @@
  * What a person wanted to change, and how to see in what holds whether it does. After an answer that was lost nothing
  * may be said but what was seen.
  */
-import { problemText, time } from "./words.js";
+import { time } from "../shared/format.js";
+import { problemText } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/centre.ts").Standing} Standing */

@@ -1,7 +1,8 @@
 // @ts-check
 /** What the data is used for: one card for each purpose, with a switch for it and for each kind of data. */
-import { el, icon } from "./dom.js";
-import { CATEGORY_NAMES, counted, country, date, list, PURPOSE_NAMES, remainder } from "./words.js";
+import { el, icon } from "../shared/dom.js";
+import { counted, date, list } from "../shared/format.js";
+import { CATEGORY_NAMES, country, PURPOSE_NAMES, remainder } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/centre.ts").Standing} Standing */

@@ -1,6 +1,6 @@
 // @ts-check
 /** Whom the person writes to. The addresses come from the operator's policy or configuration, and are checked there. */
-import { el } from "./dom.js";
+import { el } from "../shared/dom.js";
 
 /** @typedef {NonNullable<import("../../src/model/centre.ts").CentreOverview["contact"]>} Contact */
 

@@ -1,7 +1,8 @@
 // @ts-check
 /** The person's devices: in the order of their names, in groups that open and close where there are many, and found by a search. */
-import { el, fill, icon } from "./dom.js";
-import { ago, counted, moment } from "./words.js";
+import { el, fill, icon } from "../shared/dom.js";
+import { counted } from "../shared/format.js";
+import { ago, moment } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {Overview["devices"][number]} Device */

@@ -1,10 +1,12 @@
 // @ts-check
 /** An erasure, from the request to the receipt. */
-import { codeOf, save, erasure as statusOf } from "./api.js";
+import { codeOf } from "../shared/ask.js";
+import { el, fill } from "../shared/dom.js";
+import { counted, date, time } from "../shared/format.js";
+import { save, erasure as statusOf } from "./api.js";
 import { contactParts } from "./contact.js";
-import { el, fill } from "./dom.js";
 import { verify } from "./receipt.js";
-import { counted, country, moment, PURPOSE_NAMES } from "./words.js";
+import { country, moment, PURPOSE_NAMES } from "./words.js";
 
 /** @typedef {import("../../src/model/erasure.ts").ErasureStatus} ErasureStatus */
 /** @typedef {import("../../src/model/erasure.ts").ErasureStep} ErasureStep */

@@ -1,9 +1,12 @@
 // @ts-check
 /** The last message of a device as it came, and beside it what each purpose was given of it. */
-import { ask, Problem } from "./api.js";
-import { el, fill, icon } from "./dom.js";
+import { Problem } from "../shared/ask.js";
+import { el, fill, icon } from "../shared/dom.js";
+import { follow } from "../shared/events.js";
+import { time } from "../shared/format.js";
+import { ask } from "./api.js";
 import { readingsByKey, worded } from "./readings.js";
-import { area, CATEGORY_NAMES, NOTHING, PURPOSE_NAMES, problemText, time, WATCH_ENDS } from "./words.js";
+import { area, CATEGORY_NAMES, NOTHING, PURPOSE_NAMES, problemText, WATCH_ENDS } from "./words.js";
 
 /** @typedef {import("../../src/model/purposes.ts").Purpose} Purpose */
 /** @typedef {import("../../src/model/purposes.ts").Category} Category */
@@ -41,7 +44,13 @@ export class LiveView {
       this.known = await readingsByKey();
       const path = `api/devices/${this.device}/live`;
       const { body } = await ask("GET", path, undefined, this.leave.signal);
-      if (body !== null) await this.#follow(body);
+      if (body !== null) {
+        await follow(
+          body,
+          (kind, data) => this.#heard(kind, data),
+          () => this.#waits(),
+        );
+      }
       // The side that ends it says why; a connection that only closes was cut off on its way.
       if (!this.ended) this.say(WATCH_ENDS.stopping ?? "");
     } catch (error) {
@@ -59,28 +68,16 @@ export class LiveView {
     if (this.state.textContent !== text) this.state.textContent = text;
   }
 
-  /** @param {ReadableStream<Uint8Array>} body */
-  async #follow(body) {
-    const decoder = new TextDecoder();
-    const reader = body.getReader();
-    let text = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      if (this.place.childElementCount === 0) this.say(this.waiting);
-      const events = (text + decoder.decode(value, { stream: true })).split("\n\n");
-      text = events.pop() ?? "";
-      for (const event of events) this.#heard(event);
-    }
+  /** @param {string} kind @param {any} data */
+  #heard(kind, data) {
+    if (kind === "sample") this.#show(data);
+    if (kind !== "end") return;
+    this.ended = true;
+    this.say(WATCH_ENDS[data.why] ?? "");
   }
 
-  /** @param {string} event */
-  #heard(event) {
-    const [, kind, data] = /^event: (\w+)\ndata: (.*)$/.exec(event) ?? [];
-    if (kind === "sample" && data !== undefined) this.#show(JSON.parse(data));
-    if (kind !== "end" || data === undefined) return;
-    this.ended = true;
-    this.say(WATCH_ENDS[JSON.parse(data).why] ?? "");
+  #waits() {
+    if (this.place.childElementCount === 0) this.say(this.waiting);
   }
 
   /** @param {Sample} sample */

@@ -1,9 +1,9 @@
 // @ts-check
 /** Draws areas: where in the world they lie, and how large they are. Elements alone, in the colours of the page. */
-import { shape } from "./dom.js";
-import { kilometres } from "./words.js";
+import { shape } from "../shared/dom.js";
+import { kilometres } from "../shared/format.js";
 
-/** @typedef {import("./land.js").Ring} Ring */
+/** @typedef {import("../shared/land.js").Ring} Ring */
 /** @typedef {readonly [lat: number, lon: number]} Point */
 /** @typedef {{ readonly center: Point, readonly corners: readonly Point[], readonly km2: number }} Area */
 /** @typedef {(point: Point) => readonly [x: number, y: number]} Projection */

@@ -1,16 +1,17 @@
 // @ts-check
 /** Where the person's devices are, as far as anything knows: said in words, and drawn. */
-import { codeOf, land, places } from "./api.js";
+import { codeOf } from "../shared/ask.js";
+import { el, fill } from "../shared/dom.js";
+import { counted, kilometres, list, squareKilometres } from "../shared/format.js";
+import { land, places } from "./api.js";
 import { deviceName } from "./devices.js";
-import { el, fill } from "./dom.js";
 import { acrossKm, closeMap, wideMap } from "./map.js";
-
-import { around, counted, kilometres, list, problemText, squareKilometres } from "./words.js";
+import { around, problemText } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("../../src/model/centre.ts").CentrePlaces} Places */
 /** @typedef {Places["places"][number]} Place */
-/** @typedef {import("./land.js").Ring} Ring */
+/** @typedef {import("../shared/land.js").Ring} Ring */
 
 const MOST_SHOWN = 12;
 

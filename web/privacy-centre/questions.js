@@ -1,9 +1,8 @@
 // @ts-check
 /** What is asked before something that reaches further than one switch, or cannot be switched back. */
-
+import { sure } from "../shared/dialog.js";
+import { list } from "../shared/format.js";
 import { deviceName } from "./devices.js";
-import { sure } from "./dialog.js";
-import { list } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 

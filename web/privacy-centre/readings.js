@@ -1,7 +1,8 @@
 // @ts-check
 /** What is kept of each reading a device may tell: one list, asked for when somebody opens it or looks on at a device. */
-import { codeOf, readings } from "./api.js";
-import { el, fill } from "./dom.js";
+import { codeOf } from "../shared/ask.js";
+import { el, fill } from "../shared/dom.js";
+import { readings } from "./api.js";
 import { problemText } from "./words.js";
 
 /** @typedef {import("../../src/model/property.ts").PlainProperty} Reading */

@@ -1,6 +1,6 @@
 // @ts-check
 /** What stands alone on the page when nothing of the person may: the end, and why it cannot be opened. */
-import { byId, el, icon } from "./dom.js";
+import { byId, el, icon } from "../shared/dom.js";
 import { SCREENS } from "./words.js";
 
 /** @param {HTMLElement} page @param {string} screen @param {() => void} [again] */

@@ -1,9 +1,10 @@
 // @ts-check
 /** The sections of the page, each built from how things stand; what a button does is handed in. */
+import { el, icon } from "../shared/dom.js";
+import { counted, date, list } from "../shared/format.js";
 import { contactParts } from "./contact.js";
 import { deviceName, devicesCounted, inOrder } from "./devices.js";
-import { el } from "./dom.js";
-import { counted, date, list, PURPOSE_NAMES } from "./words.js";
+import { PURPOSE_NAMES } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 

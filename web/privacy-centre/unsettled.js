@@ -3,10 +3,10 @@
  * A change that was asked for and not answered: looks again until it is seen what holds. As long as that cannot be
  * read, the page says so and claims nothing.
  */
-import { codeOf } from "./api.js";
+import { codeOf } from "../shared/ask.js";
+import { el } from "../shared/dom.js";
+import { time } from "../shared/format.js";
 import { verdict } from "./changes.js";
-import { el } from "./dom.js";
-import { time } from "./words.js";
 
 /** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
 /** @typedef {import("./changes.js").Change} Change */

@@ -1,6 +1,8 @@
 // @ts-check
 /** What the page says, in plain language. Names of purposes and kinds of data, times, places, and problems. */
 
+import { date, time } from "../shared/format.js";
+
 /** @typedef {import("../../src/model/purposes.ts").Purpose} Purpose */
 /** @typedef {import("../../src/model/purposes.ts").Category} Category */
 
@@ -124,41 +126,10 @@ export const SCREENS = {
   unreachable: ["No answer came", "Your privacy centre could not be reached. Please try again in a moment."],
 };
 
-/** @param {readonly string[]} words */
-export function list(words) {
-  return new Intl.ListFormat("en", { type: "conjunction" }).format(words);
-}
-
-/** @param {number} count @param {string} one @param {string} [many] */
-export function counted(count, one, many = `${one}s`) {
-  return `${new Intl.NumberFormat("en").format(count)} ${count === 1 ? one : many}`;
-}
-
-/** @param {number} ms */
-export function date(ms) {
-  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" }).format(ms);
-}
-
-/** @param {number} ms @param {boolean} [seconds] */
-export function time(ms, seconds = false) {
-  const style = /** @type {const} */ ({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  return new Intl.DateTimeFormat("en-GB", seconds ? { ...style, second: "2-digit" } : style).format(ms);
-}
-
 /** @param {string} code ISO 3166, maybe with a subdivision */
 export function country(code) {
   const [land = code] = code.split("-");
   return new Intl.DisplayNames("en", { type: "region", fallback: "code" }).of(land) ?? land;
-}
-
-/** @param {number} km2 */
-export function squareKilometres(km2) {
-  return `${new Intl.NumberFormat("en").format(km2)} km²`;
-}
-
-/** @param {number} km */
-export function kilometres(km) {
-  return `${new Intl.NumberFormat("en").format(km)} km`;
 }
 
 /** Not nearer than ten kilometres. @param {readonly [lat: number, lon: number]} point */

@@ -3,7 +3,7 @@
  * and records it in each ledger afterwards. One scan of the decisions serves both.
  */
 import type { Redis } from "ioredis";
-import type { PolicyFloors } from "../../model/consent.ts";
+import { type PolicyFloors, PURPOSE_BITS } from "../../model/consent.ts";
 import { forEachUndamaged, type TellDamage } from "../../model/damage.ts";
 import type { SubjectTag } from "../../model/ids.ts";
 import { type DevicesSuspended, MAX_POLICY_VERSION } from "../../model/policy-document.ts";
@@ -11,6 +11,7 @@ import { PURPOSES, type Purpose } from "../../model/purposes.ts";
 import type { Keyspace } from "../../platform/keyspace.ts";
 import { orRedisUnavailable } from "../../platform/redis.ts";
 import { type RedisScript, runScript } from "../../platform/redis-script.ts";
+import { decide } from "../decision/decide.ts";
 import { suspensionOf } from "../policy/changes.ts";
 import { type FloorPlan, floorsAt } from "../policy/floors.ts";
 import { readFloorPlan } from "../policy/policies.ts";
@@ -24,6 +25,9 @@ const NOTED = "noted";
 /** Also the number of scans begun, and the scan that the counts come from. */
 const BEGUN = "begun";
 const AS_OF = "as-of";
+/** When that scan was, Unix ms; and of how many devices each purpose may use something. */
+const COUNTED_AT = "counted-at";
+const consentedField = (purpose: Purpose): string => `consented-${purpose}`;
 
 const REMEMBER_COUNTS: RedisScript = {
   name: "consentryRememberSuspended",
@@ -42,8 +46,17 @@ return 1`,
 interface Look {
   readonly plan: FloorPlan;
   readonly floors: PolicyFloors;
+  readonly now: number;
   readonly counts: DevicesSuspended;
+  readonly consented: DevicesSuspended;
   readonly subjects: ReadonlySet<SubjectTag>;
+}
+
+export interface Coverage {
+  /** Devices of which the purpose may use something, or may again once a hold has ended. */
+  readonly consented: Readonly<Record<Purpose, number>>;
+  /** Unix ms. */
+  readonly countedAt: number;
 }
 
 export interface SuspensionOptions extends Pick<ChangeOptions, "now" | "turns"> {
@@ -74,6 +87,15 @@ export class Suspensions {
     const counts = await orRedisUnavailable(() => this.#redis.hmget(this.#keyspace.devicesSuspended, ...PURPOSES));
     const [analytics = 0, weather = 0, scene = 0, network = 0] = counts.map(Number);
     return { analytics, weather, scene, network };
+  }
+
+  /** As of the last survey; `undefined` before the first. Throws `REDIS_UNAVAILABLE`. */
+  async coverage(): Promise<Coverage | undefined> {
+    const fields = [COUNTED_AT, ...PURPOSES.map(consentedField)];
+    const found = await orRedisUnavailable(() => this.#redis.hmget(this.#keyspace.devicesSuspended, ...fields));
+    const [countedAt, analytics = 0, weather = 0, scene = 0, network = 0] = found.map(Number);
+    if (found[0] === null || countedAt === undefined) return undefined;
+    return { consented: { analytics, weather, scene, network }, countedAt };
   }
 
   /**
@@ -108,14 +130,18 @@ export class Suspensions {
     const plan = await readFloorPlan(this.#redis, this.#keyspace);
     const floors = floorsAt(plan, now);
     const counts = { analytics: 0, weather: 0, scene: 0, network: 0 };
+    const consented = { ...counts };
     const subjects = new Set<SubjectTag>();
     for await (const { tag, decision } of allDecisions(this.#redis, this.#keyspace)) {
+      // As if there were no hold: a number that falls must not tell of one.
+      const { grants = 0 } = decide({ ...decision, held: false }, floors, now);
+      for (const purpose of PURPOSES) if ((grants & PURPOSE_BITS[purpose]) !== 0) consented[purpose] += 1;
       const suspended = suspensionOf(decision, floors, now);
       if (suspended === undefined) continue;
       for (const purpose of suspended.purposes) counts[purpose] += 1;
       subjects.add(tag);
     }
-    return { plan, floors, counts, subjects };
+    return { plan, floors, now, counts, consented, subjects };
   }
 
   async #begin(): Promise<number> {
@@ -123,8 +149,9 @@ export class Suspensions {
   }
 
   /** Skipped when a later scan has already finished: its result is newer. */
-  async #remember(number: number, { counts }: Look): Promise<void> {
-    const args = [number, AS_OF, ...Object.entries(counts).flat()];
+  async #remember(number: number, { counts, consented, now }: Look): Promise<void> {
+    const of = PURPOSES.flatMap((purpose) => [consentedField(purpose), consented[purpose]]);
+    const args = [number, AS_OF, ...Object.entries(counts).flat(), ...of, COUNTED_AT, now];
     await orRedisUnavailable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keyspace.devicesSuspended], args));
   }
 

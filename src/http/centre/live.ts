@@ -2,13 +2,12 @@
 import { z } from "zod";
 import type { WatchEnd } from "../../model/centre.ts";
 import type { Scope } from "../contract.ts";
-import { PAGE_HEADERS } from "../page-headers.ts";
+import { type EventStream, openStream } from "../event-stream.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { enterOpen, stillOpens } from "./entered.ts";
 import { devicesEver } from "./record.ts";
 
-const KEEP_ALIVE_MS = 15_000;
 /** Above the longest look, so that it ends by itself. */
 const HANDLER_TIMEOUT_MS = 16 * 60_000;
 
@@ -53,32 +52,17 @@ export function liveRoutes(scope: Scope, ports: HttpPorts, centre: CentrePort): 
       const deviceKey = devicesEver(person.record)[Number(request.params.device) - 1];
       const bound = person.record.devices.some(({ device }) => device === deviceKey);
       if (deviceKey === undefined || !bound) return refuse(reply, "device-not-bound");
-      const { raw } = reply;
-      let keepAlive: NodeJS.Timeout | undefined;
-      const end = (why: WatchEnd): void => {
-        clearInterval(keepAlive);
-        raw.end(`event: end\ndata: ${JSON.stringify({ why })}\n\n`);
-      };
+      let stream: EventStream | undefined;
       const stop = samples.watch({
         device: { deviceKey, subjectTag: session.tag },
         session: session.id,
         forMs: session.exp - Date.now(),
         stands: () => stillOpens(ports, centre, session, deviceKey),
-        sample: (json) => {
-          // A client that does not read misses messages; the next one comes soon.
-          if (!raw.writableNeedDrain) raw.write(`event: sample\ndata: ${json}\n\n`);
-        },
-        ended: end,
+        sample: (json) => stream?.send("sample", json),
+        ended: (why: WatchEnd) => stream?.end("end", JSON.stringify({ why })),
       });
       if (stop === undefined) return refuse(reply, "too-many-watchers");
-      reply.hijack();
-      raw.writeHead(200, { ...PAGE_HEADERS, "cache-control": "no-store", "content-type": "text/event-stream" });
-      raw.write(": open\n\n");
-      keepAlive = setInterval(() => raw.write(": open\n\n"), KEEP_ALIVE_MS);
-      raw.once("close", () => {
-        clearInterval(keepAlive);
-        stop();
-      });
+      stream = openStream(reply, stop);
     },
   );
 }

@@ -3,16 +3,17 @@ import type { Callers } from "../access.ts";
 import { auditActs } from "../audited.ts";
 import { describeRoutes, type Scope } from "../contract.ts";
 import { refuseOtherMethods } from "../methods.ts";
+import { pageFiles } from "../page-files.ts";
 import { guardAnswers } from "../page-headers.ts";
+import { requirePage } from "../page-request.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { centreApi } from "./api.ts";
 import { CENTRE_PROBLEMS } from "./entered.ts";
 import { exportRoute } from "./export-route.ts";
 import { liveRoutes } from "./live.ts";
-import { pageRoutes } from "./page.ts";
 import { placesRoute } from "./places-route.ts";
 import { readingsRoute } from "./readings-route.ts";
-import { requirePage, requireSession, sessionOf } from "./session.ts";
+import { CENTRE_PAGE, CENTRE_PATH, requireSession, sessionOf } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { shareOfAll } from "./share.ts";
 import { stayRoute } from "./stay.ts";
@@ -29,11 +30,11 @@ export async function centreRoutes(
   shareOfAll(scope, maxUnderWay);
   await scope.register(async (own) => {
     const finish = refuseOtherMethods(own);
-    pageRoutes(own);
+    pageFiles(own, CENTRE_PATH, "privacy-centre");
     finish();
   });
   await scope.register(async (own) => {
-    requirePage(own);
+    requirePage(own, CENTRE_PAGE);
     describeRoutes(own, { problems: ["not-from-the-page", "centre-busy", "unavailable", "timeout", "internal"] });
     const finish = refuseOtherMethods(own);
     sessionRoutes(own, ports, centre);
@@ -41,7 +42,7 @@ export async function centreRoutes(
   });
   await scope.register(async (own) => {
     requireSession(own, ports, centre, callers);
-    requirePage(own);
+    requirePage(own, CENTRE_PAGE);
     auditActs(
       own,
       ports,

@@ -6,6 +6,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Callers } from "../access.ts";
 import { letIn } from "../connections.ts";
+import { type Cookie, cookieIn, setCookie } from "../cookies.ts";
+import { isFromPage, type PageHeader } from "../page-request.ts";
 import type { CentrePort, HttpPorts } from "../ports.ts";
 import { refuse } from "../problems.ts";
 import { type Holder, openSession, type SessionClaims, type SessionTerm } from "./claims.ts";
@@ -15,10 +17,9 @@ export const CENTRE_PATH = "/centre";
 export const COOKIE = "consentry-centre";
 /** What a browser keeps under such a name comes from this host alone, and only over TLS. */
 export const TLS_COOKIE = `__Host-${COOKIE}`;
-const PAGE_HEADER = "x-privacy-centre";
+const CENTRE_COOKIE: Cookie = { name: COOKIE, path: CENTRE_PATH, tls: { name: TLS_COOKIE, path: "/" } };
 /** `1`, or the session whose data the page shows. */
-const PAGE_HEADER_VALUE = /^(?:1|[A-Za-z0-9_-]{22})$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
+export const CENTRE_PAGE: PageHeader = { name: "x-privacy-centre", value: /^(?:1|[A-Za-z0-9_-]{22})$/ };
 
 const sessions = new WeakMap<FastifyRequest, SessionClaims>();
 
@@ -38,8 +39,9 @@ export function requireSession(
   };
   scope.addHook("onRequest", async (request, reply) => {
     const session = givenSession(request, centre);
-    const shown = request.headers[PAGE_HEADER] ?? "1";
-    if (session === undefined || (shown !== "1" && shown !== session.id && isPage(request))) return turnAway(reply);
+    const shown = request.headers[CENTRE_PAGE.name] ?? "1";
+    if (session === undefined || (shown !== "1" && shown !== session.id && isFromPage(request, CENTRE_PAGE)))
+      return turnAway(reply);
     sessions.set(request, session);
   });
   // Before Redis is asked about the session.
@@ -71,21 +73,8 @@ export async function endSession(request: FastifyRequest, centre: CentrePort): P
 }
 
 function givenSession(request: FastifyRequest, centre: CentrePort): SessionClaims | undefined {
-  const text = cookieOf(request, cookieFor(request, centre).name);
+  const text = cookieIn(request, CENTRE_COOKIE, centre.publicUrl);
   return text === undefined ? undefined : openSession(centre.sessions, text, Date.now());
-}
-
-/** Another site can make a browser send a request here, but never with this header. */
-export function requirePage(scope: FastifyInstance): void {
-  scope.addHook("onRequest", async (request, reply) => {
-    if (request.method === "GET" || isPage(request)) return;
-    return refuse(reply, "not-from-the-page");
-  });
-}
-
-function isPage(request: FastifyRequest): boolean {
-  const value = request.headers[PAGE_HEADER];
-  return typeof value === "string" && PAGE_HEADER_VALUE.test(value);
 }
 
 export function sessionOf(request: FastifyRequest): SessionClaims {
@@ -101,7 +90,8 @@ export function setSession(
   session: SessionClaims,
   now: number,
 ): void {
-  setCookie(request, reply, centre, centre.sessions.seal(session), Math.ceil((session.exp - now) / 1_000));
+  const seconds = Math.ceil((session.exp - now) / 1_000);
+  setCookie(request, reply, CENTRE_COOKIE, { value: centre.sessions.seal(session), seconds, ...whereOf(centre) });
 }
 
 /** As the options have it, in ms. */
@@ -110,33 +100,9 @@ export function sessionTerm({ sessionMinutes, sessionMaxMinutes }: CentrePort): 
 }
 
 export function clearSession(request: FastifyRequest, reply: FastifyReply, centre: CentrePort): void {
-  setCookie(request, reply, centre, "", 0);
+  setCookie(request, reply, CENTRE_COOKIE, { value: "", seconds: 0, ...whereOf(centre) });
 }
 
-function setCookie(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  centre: CentrePort,
-  value: string,
-  seconds: number,
-): void {
-  const { name, attributes } = cookieFor(request, centre);
-  reply.header("set-cookie", [`${name}=${value}`, `Max-Age=${seconds}`, ...attributes].join("; "));
-}
-
-function cookieFor(request: FastifyRequest, { publicUrl }: CentrePort): { name: string; attributes: string[] } {
-  const shared = ["HttpOnly", "SameSite=Strict"];
-  // Over plain HTTP only on loopback, where no one can read it on the way.
-  const plain = LOOPBACK.test(request.host) && (publicUrl === undefined || publicUrl.startsWith("http:"));
-  return plain
-    ? { name: COOKIE, attributes: [`Path=${CENTRE_PATH}`, ...shared] }
-    : { name: TLS_COOKIE, attributes: ["Path=/", ...shared, "Secure"] };
-}
-
-function cookieOf(request: FastifyRequest, wanted: string): string | undefined {
-  for (const pair of (request.headers.cookie ?? "").split(";")) {
-    const [name = "", value] = pair.trim().split("=", 2);
-    if (name === wanted) return value;
-  }
-  return undefined;
+function whereOf({ publicUrl }: CentrePort): { publicUrl?: string } {
+  return publicUrl === undefined ? {} : { publicUrl };
 }

@@ -2,9 +2,7 @@
 import { z } from "zod";
 import type { Scope } from "../contract.ts";
 import type { HttpPorts } from "../ports.ts";
-import { refuse } from "../problems.ts";
-
-const MOST_ERRORS = 100;
+import { reloadedOr } from "../reload-answer.ts";
 
 const options = z.array(z.string()).readonly();
 const reloadAnswer = z
@@ -30,14 +28,6 @@ export function reloadRoutes(scope: Scope, ports: Pick<HttpPorts, "reload">): vo
         response: { 200: reloadAnswer },
       },
     },
-    async (_request, reply) => {
-      const { refused, ...reloaded } = { ...(await ports.reload()) };
-      if (refused === undefined) return reply.code(200).send(reloaded as z.output<typeof reloadAnswer>);
-      const errors = refused.slice(0, MOST_ERRORS).map(({ option, reason, place }) => ({
-        path: option,
-        code: place === undefined ? reason : `${reason} ${place}`,
-      }));
-      return refuse(reply, "config-invalid", errors);
-    },
+    async (_request, reply) => reloadedOr(reply, await ports.reload()),
   );
 }

@@ -8,6 +8,7 @@
  * because messages are finished in the order they came: MQTT wants its PUBACKs so [MQTT-4.6.0-2].
  */
 import { type CheckConsent, usableByAny } from "../../model/consent.ts";
+import type { TracePort } from "../../model/console.ts";
 import { GatewayError } from "../../model/errors.ts";
 import type { DeviceKey, DeviceRef } from "../../model/ids.ts";
 import type { Log } from "../../model/log.ts";
@@ -66,6 +67,8 @@ export interface AdmissionPorts extends StepPorts {
   readonly whereabouts: WhereaboutsPorts;
   /** Absent: nothing is traced. */
   readonly traces?: AdmissionTraces | undefined;
+  /** Absent: no device can be followed. */
+  readonly followed?: TracePort | undefined;
   readonly log: Log;
 }
 
@@ -266,6 +269,8 @@ export class Admission {
     if (oldest !== undefined)
       this.#ports.observe.pubackSeconds((performance.now() - oldest.startedAt) / 1000, batch.length);
     if (admitted > 0) this.#ports.observe.batch(admitted);
+    const { followed } = this.#ports;
+    if (followed !== undefined && followed.running > 0) for (const inbound of batch) follow(inbound, followed);
     for (const inbound of batch) {
       inbound.location = undefined;
       inbound.finish();
@@ -308,6 +313,13 @@ function keepNothing(inbound: Inbound): void {
  */
 function isCovered({ isAnswered, refusal, counted }: Inbound): boolean {
   return isAnswered && refusal !== undefined && (OF_A_PERSON.has(refusal) || counted !== undefined);
+}
+
+/** Of a message that may not be used, nothing is said. */
+function follow({ publisher: { key }, refusal: reason, startedAt }: Inbound, trace: TracePort): void {
+  const ms = performance.now() - startedAt;
+  if (reason === undefined) trace.tell(key, { step: "admission", outcome: "admitted", ms });
+  else if (!OF_A_PERSON.has(reason)) trace.tell(key, { step: "admission", outcome: "refused", reason, ms });
 }
 
 function isAdmitted(inbound: Inbound): inbound is Inbound & Admitted {

@@ -8,6 +8,7 @@ import type { Hint, HintedDevice } from "../../model/hint.ts";
 import { bareJson } from "../../model/json.ts";
 import type { DropReason, Refusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Publisher } from "../admission/publisher.ts";
+import type { DialectCount } from "./dialect-counts.ts";
 import type { DialectSender } from "./sender.ts";
 
 export interface Read {
@@ -24,6 +25,7 @@ export interface ReaderPorts {
   securityEvent(kind: SecurityEvent): void;
   /** For the owner of the device: never a key or a value from outside. */
   hint(device: HintedDevice, what: Hint): void;
+  counted(dialect: string, what: DialectCount): void;
 }
 
 export class PublicationReader {
@@ -37,6 +39,12 @@ export class PublicationReader {
 
   /** At least one; `payload` is `undefined` when there was more of it than anything is taken of. */
   read(sender: DialectSender, topic: string, payload: Buffer | undefined): readonly Read[] {
+    const reads = this.#read(sender, topic, payload);
+    for (const { refusal } of reads) this.#ports.counted(sender.dialect.name, countOf(refusal));
+    return reads;
+  }
+
+  #read(sender: DialectSender, topic: string, payload: Buffer | undefined): readonly Read[] {
     if (payload === undefined || payload.length > this.#maxPayloadBytes)
       return [this.#refused(sender.own, sender.dialect.large ? "not-taken" : "too-large")];
     const addressed = readTopic(sender.dialect, sender, topic);
@@ -50,6 +58,7 @@ export class PublicationReader {
     if (text === undefined) return [this.#refused(publisher, "invalid-payload")];
     const read = readPayload(sender.dialect, addressed, sender, text, (why, rule, path) => {
       this.#ports.propertyDropped(why);
+      this.#ports.counted(sender.dialect.name, "dropped");
       // What nothing names is every other key of a real device: no news to anybody.
       if (why !== "unknown") this.#ports.hint(publisher, { reason: why, rule, path });
     });
@@ -72,6 +81,11 @@ export class PublicationReader {
   #refused(publisher: Publisher, refusal: Refusal, rule?: number): Read {
     return { publisher, message: undefined, refusal, rule };
   }
+}
+
+function countOf(refusal: Refusal | undefined): DialectCount {
+  if (refusal === undefined) return "taken";
+  return refusal === "not-taken" ? "ignored" : "refused";
 }
 
 function textOf(payload: Buffer): string | undefined {

@@ -79,6 +79,7 @@ export class Trial {
       },
       securityEvent: () => undefined,
       hint: (_, hint) => dropped(hint),
+      counted: () => undefined,
     });
     return submittedTogether(admission, own, reader.read(sender, topic, payload));
   }

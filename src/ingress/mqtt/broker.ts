@@ -7,6 +7,7 @@
 import type { EventEmitter } from "node:events";
 import { Aedes, type AuthenticateError, type Client } from "aedes";
 import type { Dialect } from "../../dialects/compile.ts";
+import type { TracePort } from "../../model/console.ts";
 import type { Hint, HintedDevice } from "../../model/hint.ts";
 import type { DeviceKey } from "../../model/ids.ts";
 import type { SecurityEvent } from "../../model/outcome.ts";
@@ -74,6 +75,8 @@ export interface BrokerPorts {
   readonly notWritable: () => boolean;
   /** Aedes has lost its footing. */
   readonly failed: (error: Error) => void;
+  /** Absent: no device can be followed. */
+  readonly followed?: TracePort | undefined;
   readonly observe: DeparturesPorts["observe"] & {
     connected(kind: "device" | "service", change: 1): void;
     loggedIn(version: "3.1.1" | "5"): void;
@@ -203,6 +206,11 @@ export class GatewayBroker extends Aedes {
     session?.sender?.load().catch(() => endOrderly(session.client, "session-ended"));
   }
 
+  /** Of one service, as they are now. */
+  connectionsOf(service: string): number {
+    return this.#live.ofService(service).size;
+  }
+
   /** Ends whatever sessions a device has or is about to get, for instance after it was bound to another subject. */
   endDevice(key: DeviceKey): void {
     this.#live.end(key);
@@ -267,6 +275,7 @@ export class GatewayBroker extends Aedes {
     this.#ports.observe.loggedIn(peer5(client) === undefined ? "3.1.1" : "5");
     if (login.kind !== "device") return done(null, true);
     login.publisher.heard.at = Date.now();
+    this.#ports.followed?.tell(login.publisher.key, { step: "session", outcome: "begun" });
     this.#presence.is(login, true);
     done(null, true);
   }

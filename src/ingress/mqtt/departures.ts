@@ -1,5 +1,6 @@
 /** How sessions end: by themselves, replaced by a newer one, cut off, or broken; and what each leaves behind. */
 import type { Client } from "aedes";
+import type { TracePort } from "../../model/console.ts";
 import type { ConnectionRefusal, SecurityEvent } from "../../model/outcome.ts";
 import type { Admission } from "../admission/admission.ts";
 import { internals } from "./aedes-internals.ts";
@@ -18,6 +19,8 @@ export interface DeparturesPorts {
   readonly publishes: Pick<Publishes, "will">;
   readonly presence: Pick<Presence, "is">;
   readonly admission: Pick<Admission, "flow">;
+  /** Absent: no device can be followed. */
+  readonly followed?: TracePort | undefined;
   readonly observe: {
     connected(kind: "device" | "service", change: -1): void;
     connectionRefused(reason: ConnectionRefusal): void;
@@ -48,6 +51,7 @@ export class Departures {
     subscriptions.closed(session);
     received.closed(session);
     if (session.kind === "service") return;
+    this.#ports.followed?.tell(session.publisher.key, { step: "session", outcome: "ended" });
     admission.flow.gone(session.publisher.connection);
     const isUnclean = !internals(client)._disconnected && !this.#quiet;
     if (!isUnclean) return;

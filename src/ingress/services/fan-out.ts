@@ -22,12 +22,25 @@ export interface FanOutPorts {
   readonly cutOff: () => void;
 }
 
+/** How deliveries to one service go, on all of its connections here. */
+export interface DeliveryFigures {
+  readonly listening: ReadonlySet<ServicePurpose>;
+  readonly waitingBytes: number;
+  /** Since the start. */
+  readonly dropped: number;
+  readonly cutOff: number;
+}
+
+type Missed = { dropped: number; cutOff: number };
+
 export class FanOut {
   readonly #options: OutboxOptions;
   readonly #ports: FanOutPorts;
   readonly #outboxes = new Map<ServiceConnection, Outbox>();
   /** By the name of the service. */
   readonly #byPurpose = new Map<ServicePurpose, Map<string, Outlet>>();
+  /** By the name of the service; there are only so many of them. */
+  readonly #missed = new Map<string, Missed>();
   /** Since the last call of `left`. */
   readonly #touched = new Set<Outbox>();
 
@@ -60,7 +73,7 @@ export class FanOut {
     }
     let outlet = outlets.get(session.name);
     if (outlet === undefined) {
-      outlet = new Outlet(entitlement, this.#touched, this.#ports.dropped);
+      outlet = new Outlet(entitlement, this.#touched, (count) => this.#dropped(session.name, count));
       outlets.set(session.name, outlet);
     }
     outlet.listen(session, this.#outbox(session), text, filter);
@@ -93,7 +106,7 @@ export class FanOut {
     const outbox = this.#outbox(session);
     const bytes = session.form(packet());
     if (bytes === undefined || !outbox.add(bytes)) {
-      this.#ports.dropped(1);
+      this.#dropped(session.name, 1);
       return false;
     }
     this.#touched.add(outbox);
@@ -120,10 +133,32 @@ export class FanOut {
     return listening;
   }
 
+  figures(service: string): DeliveryFigures {
+    const listening = [...this.#byPurpose].flatMap(([purpose, outlets]) => (outlets.has(service) ? [purpose] : []));
+    let waitingBytes = 0;
+    for (const [session, outbox] of this.#outboxes) if (session.name === service) waitingBytes += outbox.waitingBytes;
+    const { dropped, cutOff } = this.#missed.get(service) ?? { dropped: 0, cutOff: 0 };
+    return { listening: new Set(listening), waitingBytes, dropped, cutOff };
+  }
+
+  #dropped(service: string, count: number): void {
+    this.#missedOf(service).dropped += count;
+    this.#ports.dropped(count);
+  }
+
+  #missedOf(service: string): Missed {
+    const known = this.#missed.get(service) ?? { dropped: 0, cutOff: 0 };
+    this.#missed.set(service, known);
+    return known;
+  }
+
   #outbox(session: ServiceConnection): Outbox {
     let outbox = this.#outboxes.get(session);
     if (outbox === undefined) {
-      outbox = new Outbox(session.client, this.#options, () => this.#ports.cutOff());
+      outbox = new Outbox(session.client, this.#options, () => {
+        this.#missedOf(session.name).cutOff += 1;
+        this.#ports.cutOff();
+      });
       this.#outboxes.set(session, outbox);
     }
     return outbox;

@@ -53,6 +53,11 @@ export class Outbox {
     return oldest === undefined ? 0 : performance.now() - oldest;
   }
 
+  /** Handed over, and not taken by the peer yet. */
+  get waitingBytes(): number {
+    return this.#bytes + this.#client.conn.writableLength;
+  }
+
   /** Writes what was added and resolves once it has left, or was thrown away when the signal fired. Never rejects. */
   left(signal: AbortSignal): Promise<void> {
     const { conn } = this.#client;

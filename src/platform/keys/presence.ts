@@ -79,6 +79,8 @@ export interface GatewayReport extends KeyReport {
   readonly schema?: number | undefined;
   /** The head of its erasure journal: run, number, MAC of the last line. */
   readonly journal?: readonly [string, number, string] | undefined;
+  /** What it says of itself to those who look at all gateways: of another version, anything. */
+  readonly notice?: object | undefined;
 }
 
 export interface PresenceOptions {

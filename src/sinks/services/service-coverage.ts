@@ -45,6 +45,11 @@ export class ServiceCoverage {
     return this.#covered.has(`${service}|${purpose}`);
   }
 
+  /** Of the newest policy that is known here. */
+  get policyVersion(): number | undefined {
+    return this.#policy?.version;
+  }
+
   /** Whether a service may have devices do this: the newest policy can narrow the table of commands. */
   allows(service: string, command: CommandName): boolean {
     if (!this.covers(service, "scene")) return false;

@@ -1,10 +1,9 @@
 // @ts-check
 /** The end of the session: said two minutes before, put off when the person wants to stay, and never passed unnoticed. */
 import { byId, el } from "./dom.js";
-import { time } from "./words.js";
+import { time } from "./format.js";
 
-/** @typedef {import("../../src/model/centre.ts").CentreOverview} Overview */
-/** @typedef {Pick<Overview, "now" | "endsAt" | "endsAtLatest">} Term */
+/** @typedef {{ readonly now: number, readonly endsAt: number, readonly endsAtLatest: number }} Term */
 
 const WARN_MS = 120_000;
 /** When what is left is said aloud again. */
@@ -19,6 +18,8 @@ const JUMP_MS = 5_000;
  * @typedef {object} Doings
  * @property {() => Promise<void>} stay
  * @property {() => void} over Called when the time is up by the clocks of this computer.
+ * @property {() => string} title Of the page, while it does not end.
+ * @property {(end: string, canStay: boolean) => string} words What is said before the end.
  */
 
 export class Ending {
@@ -95,19 +96,16 @@ export class Ending {
   #warn(left) {
     this.warned = true;
     this.toSay = SAY_AT_MS.filter((ms) => ms < left);
-    document.title = "Session ends soon · Privacy centre";
+    document.title = `Session ends soon · ${this.doings.title()}`;
     const end = time(this.term?.endsAt ?? 0);
     const close = () => this.#closeDialog();
     const stay = this.#canStay();
-    const text = stay
-      ? `At ${end} this page closes by itself to protect you. If you need more time, stay.`
-      : `At ${end} this page closes by itself: it has been open as long as it may. What you changed counts. Save what you want to keep, and ask for a new link in your account to come back.`;
     const first = stay
       ? button("ending-stay", "Stay longer", "button main", () => void this.doings.stay())
       : button("ending-noted", "I understand", "button main", close);
     this.dialog.replaceChildren(
       el("h2", { id: "ending-title" }, `Your session ends in ${words(left)}`),
-      el("p", { id: "ending-text" }, text),
+      el("p", { id: "ending-text" }, this.doings.words(end, stay)),
       el("p", { id: "ending-left", class: "left", role: "timer" }, clock(left)),
       el("p", { id: "ending-said", class: "unseen", role: "alert" }),
       el("div", { class: "buttons" }, stay && button("ending-later", "Not now", "button", close), first),
@@ -118,7 +116,7 @@ export class Ending {
 
   #closeDialog() {
     if (this.dialog.open) this.dialog.close();
-    if (this.term !== undefined) document.title = "Privacy centre";
+    if (this.term !== undefined) document.title = this.doings.title();
   }
 }
 

@@ -1,8 +1,8 @@
-/** The outline that the privacy centre draws is whole, small, and asks for nothing of any other host. */
+/** The outline that the pages draw is whole, small, and asks for nothing of any other host. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 
-const FOLDER = new URL("../../../web/privacy-centre/", import.meta.url);
+const FOLDER = new URL("../../web/shared/", import.meta.url);
 
 type Ring = readonly (readonly [lon: number, lat: number])[];
 
