@@ -134,13 +134,11 @@ describe.skipIf(BROWSER === undefined)("the console in a browser", () => {
       .getByRole("dialog", { name: /^Replay all/ })
       .getByText("consent included")
       .waitFor();
-    const { recovered } = await system.books();
+    const { deadLettered } = await system.books();
     await confirm(page, "Replay all");
     await told(page, /replayed/);
-    await until("it came back", async () => {
-      const books = await system.books();
-      return books.recovered > recovered && books.inFlight === 0;
-    });
+    await until("it came back", async () => (await system.books()).deadLettered > deadLettered);
+    await system.settled();
     await page.getByRole("table", { name: "Dead letters by reason" }).getByText("sink-rejected").waitFor();
   });
 
