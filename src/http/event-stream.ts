@@ -11,7 +11,7 @@ export interface EventStream {
   end(event: string, json: string): void;
 }
 
-/** Takes the answer over from Fastify. `closed` is called once the connection is gone, whoever ended it. */
+/** Takes the answer over from Fastify. `closed` is called once the connection is gone, from whichever side. */
 export function openStream(reply: FastifyReply, closed: () => void): EventStream {
   const { raw } = reply;
   reply.hijack();

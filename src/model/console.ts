@@ -55,7 +55,7 @@ export interface TraceLineOf {
   readonly ms?: number | undefined;
 }
 
-/** What is told to whoever follows a device. */
+/** What is told to those who follow a device. */
 export interface TracePort {
   /** How many devices are followed: the only cost of a message while that is 0. */
   readonly running: number;

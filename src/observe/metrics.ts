@@ -152,7 +152,7 @@ export class Metrics extends BookCounts {
     this.#all = this.#sources();
   }
 
-  /** The series of one metric as they are now, for whoever may read all of them. */
+  /** The series of one metric as they are now, for those who may read all of them. */
   figure<Name extends MetricName>(name: Name): ReturnType<Sources[Name]> {
     return this.#all[name]() as ReturnType<Sources[Name]>;
   }

@@ -22,6 +22,7 @@ export const DOORS: Readonly<Record<string, readonly string[]>> = {
   ],
   "consent/policy": ["changes", "floors", "policies"],
   "http/centre": ["claims", "guardian", "left-sessions", "record", "routes", "session", "spent-links"],
+  "http/operate": ["gateways", "listener", "ports", "shapes"],
   "http/v1": [
     "audit",
     "consents",

@@ -20,6 +20,8 @@ const SOURCES = new URL("../../src/", import.meta.url);
 const IMPORT = /\b(?:from|import) "(?!node:)((?:@[\w-]+\/)?\w[\w.-]*)/g;
 /** Aedes' own: its private members are leant on, so its version must not move by itself. */
 const PINNED_FOR_OTHERS = ["mqtt-packet"];
+/** Imported by a page in the browser, to which the gateway serves its files. */
+const SERVED = ["uplot"];
 const { packages } = read("package-lock.json");
 
 describe("package.json", () => {
@@ -29,7 +31,7 @@ describe("package.json", () => {
       .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
       .flatMap((file) => [...readFileSync(new URL(file, SOURCES), "utf8").matchAll(IMPORT)])
       .map(([, name = ""]) => name);
-    const wanted = new Set([...imported, ...PINNED_FOR_OTHERS]);
+    const wanted = new Set([...imported, ...PINNED_FOR_OTHERS, ...SERVED]);
     expect(Object.keys(read("package.json").dependencies ?? {}).toSorted()).toEqual([...wanted].toSorted());
   });
 });

@@ -22,8 +22,6 @@ const KIND = {
   forwarded: "good",
   refused: "bad",
   "dead-lettered": "bad",
-  "not-stored": "warn",
-  "not-forwarded": "off",
   begun: "off",
   ended: "off",
 };

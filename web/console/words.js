@@ -78,9 +78,7 @@ export const TRACE_OUTCOME = {
   admitted: "Admitted: durable in the queue",
   refused: "Refused",
   stored: "Stored",
-  "not-stored": "Not stored",
   forwarded: "Handed to a service",
-  "not-forwarded": "Handed to no service",
   "dead-lettered": "Became a dead letter",
 };
 

@@ -8,7 +8,7 @@ import { Periodic } from "../../platform/periodic.ts";
 import type { EventStream } from "../event-stream.ts";
 import { type Asked, frameOf, type Looked, readingOf } from "./frame.ts";
 import type { ConsolePorts } from "./ports.ts";
-import { frame, overview, type STREAM_ENDS } from "./shapes.ts";
+import { frame, overview, type StreamEnd } from "./shapes.ts";
 
 export interface SamplerOptions {
   readonly everyMs: number;
@@ -17,8 +17,6 @@ export interface SamplerOptions {
   readonly mostStreams: number;
   readonly mostOfSession: number;
 }
-
-type StreamEnd = (typeof STREAM_ENDS)[number];
 
 export class Sampler {
   readonly #options: SamplerOptions;
@@ -76,8 +74,8 @@ export class Sampler {
     );
   }
 
-  end(stream: EventStream, why: StreamEnd): void {
-    if (this.#streams.delete(stream)) stream.end("end", JSON.stringify({ why }));
+  end(stream: EventStream, why: StreamEnd["why"]): void {
+    if (this.#streams.delete(stream)) stream.end("end", JSON.stringify({ why } satisfies StreamEnd));
   }
 
   /** Its connection is gone. */

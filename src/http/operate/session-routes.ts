@@ -22,7 +22,7 @@ export const CONSOLE_PAGE: PageHeader = { name: "x-consentry-console", value: /^
 const NEEDS = oneOf("operate");
 const EXAMPLE = { name: "on-call", now: 1_767_225_600_000, endsAt: 1_767_227_400_000, endsAtLatest: 1_767_268_800_000 };
 
-export const sessionAnswer = sessionShape.meta({ examples: [EXAMPLE] });
+const sessionAnswer = sessionShape.meta({ examples: [EXAMPLE] });
 
 type SessionPorts = DoorPorts & Pick<HttpPorts, "audit" | "lookup">;
 

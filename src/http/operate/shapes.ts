@@ -101,7 +101,7 @@ export const history = z.strictObject({
 });
 export type History = z.infer<typeof history>;
 
-export const books = z.strictObject({
+const books = z.strictObject({
   received: count,
   recovered: count,
   admitted: count,
@@ -177,7 +177,7 @@ export const dialect = z.strictObject({
 });
 export type DialectShown = z.infer<typeof dialect>;
 
-export const consent = z.strictObject({
+const consent = z.strictObject({
   policyVersion: count.optional(),
   /** As of `countedAt`; in tens, and `null` below ten: a smaller number could be one person. */
   purposes: z.array(
@@ -194,7 +194,7 @@ export const consent = z.strictObject({
 });
 
 /** Of all gateways together. */
-export const rights = z.strictObject({
+const rights = z.strictObject({
   erasures: z.strictObject({
     running: count,
     held: count,
@@ -247,8 +247,9 @@ export type Frame = z.infer<typeof frame>;
 export const overview = z.strictObject({ history, frame });
 export type Overview = z.infer<typeof overview>;
 
-export const STREAM_ENDS = ["session", "stopping"] as const;
-export const streamEnd = z.strictObject({ why: z.enum(STREAM_ENDS) });
+const STREAM_ENDS = ["session", "stopping"] as const;
+const streamEnd = z.strictObject({ why: z.enum(STREAM_ENDS) });
+export type StreamEnd = z.infer<typeof streamEnd>;
 
 // Dead letters.
 
@@ -289,7 +290,7 @@ export const refusals = z.strictObject({
  * Messages that may not be used are in no trace: nothing is done with them, not even this. So a device of which nothing shows is away,
  * says nothing, or says what may not be used. A message that is stored, forwarded or both has a line for each.
  */
-export const traceLine = z.strictObject({
+const traceLine = z.strictObject({
   at: timestampMs,
   step: z.enum(Object.keys(TRACE_STEPS) as [TraceStep, ...TraceStep[]]),
   outcome: z.enum(Object.values(TRACE_STEPS).flat() as [TraceOutcome, ...TraceOutcome[]]),
@@ -299,7 +300,6 @@ export const traceLine = z.strictObject({
   /** From the receipt to the acknowledgement. */
   ms: amount.optional(),
 });
-export type TraceLine = z.infer<typeof traceLine>;
 
 export const trace = z.strictObject({
   id: z.string(),
