@@ -3,6 +3,7 @@
  * takes until there is something to see. `npx tsx scripts/console-pictures.ts`
  */
 import "../src/platform/no-debug-output.ts";
+import { setMaxListeners } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -35,8 +36,7 @@ const PICTURES: readonly [name: string, view: string, look: { size: typeof DESK;
     ["console-overview-dark", "overview", { size: DESK, dark: true }],
     ["console-overview-phone", "overview", { size: PHONE }],
     ["console-letters", "letters", { size: DESK }],
-    ["console-device", "device", { size: DESK }],
-    ["console-map", "map", { size: DESK }],
+    ["console-device", "device", { size: DESK, whole: true }],
     ["console-alarm", "alarms/ConsentryAccountKey", { size: DESK }],
   ];
 
@@ -49,6 +49,8 @@ const stack = new Stack({
   shortSteps: true,
 });
 const stopping = new AbortController();
+// Every device waits for it.
+setMaxListeners(0, stopping.signal);
 
 async function publish(device: SimulatedDevice): Promise<void> {
   const { id, token } = device;
@@ -97,7 +99,8 @@ async function take(page: Page, device: SimulatedDevice): Promise<void> {
       await page.locator("#device").fill(device.id);
       await page.locator("#ask-refusals").click();
     }
-    await sleep(2_000);
+    await page.locator("#told:empty").waitFor({ state: "attached" });
+    await sleep(1_000);
     await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage: whole === true });
     process.stdout.write(`${name}.png\n`);
   }
