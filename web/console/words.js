@@ -66,6 +66,7 @@ export const ERASURE_STEP = {
   "destroy-key": "destroys the key",
   notify: "tells services",
   receipt: "signs the receipt",
+  remind: "reminds services that did not answer",
 };
 
 /** @type {Record<string, string>} */
