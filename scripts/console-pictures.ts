@@ -3,6 +3,7 @@
  * takes until there is something to see. `npx tsx scripts/console-pictures.ts`
  */
 import "../src/platform/no-debug-output.ts";
+import { setMaxListeners } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { composeMessage } from "../simulators/messages.ts";
 import { makePopulation, type SimulatedDevice } from "../simulators/population.ts";
 import { provision } from "../simulators/provisioning.ts";
 import { SERVICE_PURPOSES } from "../src/model/purposes.ts";
+import { refuseNumbers } from "../tests/fixtures/refused-field.ts";
 import { findBrowser } from "../tools/private-servers/service-binaries.ts";
 import { Stack } from "../tools/stack/stack.ts";
 import { connectMqtt } from "../tools/wire/connection.ts";
@@ -21,7 +23,7 @@ import { ServiceSubscriber } from "../tools/wire/service-subscriber.ts";
 const FOLDER = fileURLToPath(new URL("../docs/images/", import.meta.url));
 const DEVICES = 120;
 const EVERY_MS = 1_000;
-const SEEN_MS = 150_000;
+const SEEN_MS = 190_000;
 const GIVEN = { shortLifeMs: 5_000, policyVersion: 1 };
 const DIR = join(tmpdir(), "consentry-console-pictures");
 const DESK = { width: 1_280, height: 800 };
@@ -34,9 +36,8 @@ const PICTURES: readonly [name: string, view: string, look: { size: typeof DESK;
     ["console-overview-dark", "overview", { size: DESK, dark: true }],
     ["console-overview-phone", "overview", { size: PHONE }],
     ["console-letters", "letters", { size: DESK }],
-    ["console-device", "device", { size: DESK }],
-    ["console-map", "map", { size: DESK }],
-    ["console-gateways", "gateways", { size: DESK }],
+    ["console-device", "device", { size: DESK, whole: true }],
+    ["console-alarm", "alarms/ConsentryAccountKey", { size: DESK }],
   ];
 
 const browserPath = findBrowser(process.env.CHROMIUM_PATH);
@@ -48,6 +49,8 @@ const stack = new Stack({
   shortSteps: true,
 });
 const stopping = new AbortController();
+// Every device waits for it.
+setMaxListeners(0, stopping.signal);
 
 async function publish(device: SimulatedDevice): Promise<void> {
   const { id, token } = device;
@@ -55,17 +58,26 @@ async function publish(device: SimulatedDevice): Promise<void> {
   for (let seq = 0; !stopping.signal.aborted; seq += 1) {
     const { topic, payload } = composeMessage(device, seq, Date.now());
     // More by day than by night, as it were: a flat line shows nothing.
-    const pause = EVERY_MS * (1.2 + Math.sin(Date.now() / 9_000));
+    const pause = EVERY_MS * (1.4 + Math.sin(Date.now() / 25_000)) * (0.5 + Math.random());
     if (client.connected) client.publish(topic, payload, { qos: 1 });
     await sleep(pause, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
   await client.endAsync(true);
 }
 
-/** Another program has given a field another type: the store refuses what has a number there. */
-async function spoil(): Promise<void> {
-  const body = 'device_status,device=someone-else pressure="x",pressure.number="x"';
-  await fetch(`${stack.influxUrl}/write?db=${stack.database}`, { method: "POST", body });
+/**
+ * Another program has given a field another type, so that the store refuses the numbers of this device; and not everything that it
+ * sends is in order.
+ */
+async function misbehave({ id, token }: SimulatedDevice): Promise<void> {
+  await refuseNumbers(stack.influxUrl, stack.database, "co2");
+  const client = await connectMqtt(stack.mqttUrl, { clientId: id, username: id, password: token });
+  for (let turn = 0; turn < 7; turn += 1) {
+    const payload = turn % 3 === 2 ? "no JSON" : JSON.stringify({ model: "HB-1", status: { co2: 500 + turn } });
+    await client.publishAsync(`devices/${id}/telemetry`, payload, { qos: 1 });
+    await sleep(EVERY_MS);
+  }
+  await client.endAsync();
 }
 
 async function take(page: Page, device: SimulatedDevice): Promise<void> {
@@ -77,7 +89,7 @@ async function take(page: Page, device: SimulatedDevice): Promise<void> {
   await page.locator("#device").fill(device.id);
   await page.locator("#ask-trace").click();
   await page.getByRole("dialog").getByRole("button", { name: "Begin the trace" }).click();
-  await sleep(15_000);
+  await misbehave(device);
   for (const [name, view, { size, dark, whole }] of PICTURES) {
     await page.setViewportSize(size);
     await page.emulateMedia({ colorScheme: dark === true ? "dark" : "light", reducedMotion: "reduce" });
@@ -87,11 +99,15 @@ async function take(page: Page, device: SimulatedDevice): Promise<void> {
       await page.locator("#device").fill(device.id);
       await page.locator("#ask-refusals").click();
     }
-    await sleep(2_000);
+    await page.locator("#told:empty").waitFor({ state: "attached" });
+    await sleep(1_000);
     await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage: whole === true });
     process.stdout.write(`${name}.png\n`);
   }
 }
+
+/** One that may send everything comes first. */
+const order = ({ household }: SimulatedDevice): number => (household.standing === "consenting" ? 0 : 1);
 
 const services: ServiceSubscriber[] = [];
 const browser = await chromium.launch({
@@ -106,12 +122,10 @@ try {
   for (const purpose of SERVICE_PURPOSES)
     services.push(new ServiceSubscriber(stack.mqttUrl, purpose, stack.config.services[purpose]));
   await Promise.all(services.map((service) => service.start()));
-  const fleet = population.devices.map((device) => publish(device).catch(() => undefined));
-  await sleep(SEEN_MS / 2);
-  await spoil();
-  await sleep(SEEN_MS / 2);
-  const device = population.devices.find(({ household }) => household.standing === "consenting");
-  if (device === undefined) throw new Error("no one agreed");
+  const [device, ...others] = population.devices.toSorted((one, other) => order(one) - order(other));
+  if (device === undefined) throw new Error("there is no device");
+  const fleet = others.map((device) => publish(device).catch(() => undefined));
+  await sleep(SEEN_MS);
   await take(await (await browser.newContext()).newPage(), device);
   stopping.abort();
   await Promise.all(fleet);

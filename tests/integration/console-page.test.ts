@@ -2,8 +2,10 @@
  * The operator's console in a real browser, against a real gateway: every view shows what is so, every act asks and says what came of
  * it, no device can be learnt from it, and everyone can use it.
  */
+import { latLngToCell } from "h3-js";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { BROWSER, launchBrowser, overflow, tabTo, told, type Visit } from "../fixtures/centre-visit.ts";
 import {
   atTheDoor,
@@ -134,13 +136,11 @@ describe.skipIf(BROWSER === undefined)("the console in a browser", () => {
       .getByRole("dialog", { name: /^Replay all/ })
       .getByText("consent included")
       .waitFor();
-    const { recovered } = await system.books();
+    const { deadLettered } = await system.books();
     await confirm(page, "Replay all");
     await told(page, /replayed/);
-    await until("it came back", async () => {
-      const books = await system.books();
-      return books.recovered > recovered && books.inFlight === 0;
-    });
+    await until("it came back", async () => (await system.books()).deadLettered > deadLettered);
+    await system.settled();
     await page.getByRole("table", { name: "Dead letters by reason" }).getByText("sink-rejected").waitFor();
   });
 
@@ -215,6 +215,32 @@ describe.skipIf(BROWSER === undefined)("the console in a browser", () => {
     await page.locator("#device").fill("never-seen");
     await page.locator("#ask-refusals").click();
     await page.locator(".note", { hasText: "says nothing about which" }).waitFor();
+  });
+
+  test("the map draws the areas that are told, and lists them; it is moved with buttons, and one across 180° is whole", async () => {
+    const places = [
+      [12.97, 77.59],
+      [66, -179.9],
+    ] as const;
+    const cells = places.map(([lat, lon]) => latLngToCell(lat, lon, 2));
+    const today = Math.floor(Date.now() / 86_400_000);
+    await system.redis.sadd(keyspaceOf(system.stack.keyPrefix).crowdToldCells(today), ...cells);
+    const { page } = await inside();
+    await goTo(page, "map");
+    await page.getByRole("img", { name: "2 active areas on the map of the world." }).waitFor();
+    const drawn = await page
+      .locator(".world .cell")
+      .evaluateAll((all) => all.map((one) => one.getAttribute("d") ?? ""));
+    expect(drawn.map((path) => path.split("M").length - 1).toSorted()).toEqual([1, 2]);
+    await page.locator("summary").click();
+    for (const cell of cells) await page.getByRole("rowheader", { name: cell }).waitFor();
+    const seen = () => page.locator(".world").getAttribute("viewBox");
+    const before = await seen();
+    await page.locator("#map-nearer").click();
+    expect(await seen()).not.toBe(before);
+    await page.locator("#map-whole-world").click();
+    expect(await seen()).toBe(before);
+    expect(await violations(page)).toEqual([]);
   });
 
   test("the configuration is read again, and what has changed is named", async () => {

@@ -12,7 +12,7 @@ import { highest, stacked, stretches, withGaps } from "./series.js";
 
 const HEIGHT = 190;
 /** A gateway that has just started has little to show: it is not stretched. */
-const LEAST_S = 600;
+const LEAST_S = 180;
 const TABLE_MINUTES = 5;
 const COLOURS = 6;
 /** How lines are told apart by those who see no colours. */

@@ -106,11 +106,11 @@ function state(ready, reasons) {
 function sideBySide(gateways) {
   return table(
     "Keys and configuration of every gateway",
-    ["What", ...gateways.map(title), "Same?"],
+    ["What", ...gateways.map(title), ...(gateways.length === 1 ? [] : ["Same?"])],
     compared(gateways).map(({ name, values, is }) => [
       named(name),
       ...values.map((value) => (value === undefined ? "–" : el("code", {}, value))),
-      gateways.length === 1 ? "only one" : SAME[is](),
+      ...(gateways.length === 1 ? [] : [SAME[is]()]),
     ]),
   );
 }

@@ -92,7 +92,7 @@ function figuresOf({ sample, backlogLimitBytes, deadLetterBytes, deadLetterLimit
     {
       name: "Backlog",
       value: short(sample.backlogMessages),
-      about: `${percent(backlog)} of its room${oldest > 0 ? `, oldest ${age(oldest)}` : ""}`,
+      about: `${percent(backlog)} of its room${oldest >= 1 ? `, oldest ${age(oldest)}` : ""}`,
       used: backlog,
     },
     {

@@ -71,7 +71,7 @@ export function table(caption, heads, rows, empty = "Nothing here.") {
   const kind = (/** @type {number} */ index) => (figures[index] ? { class: "figure" } : {});
   return el(
     "div",
-    { class: "table", role: "region", tabindex: "0", "aria-label": caption },
+    { class: "table", role: "region", tabindex: "0", "aria-label": `Table: ${caption}` },
     // On a phone rows become cards: the roles keep what they are.
     el(
       "table",

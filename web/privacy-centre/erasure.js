@@ -2,7 +2,7 @@
 /** An erasure, from the request to the receipt. */
 import { codeOf } from "../shared/ask.js";
 import { el, fill } from "../shared/dom.js";
-import { counted, date, time } from "../shared/format.js";
+import { counted } from "../shared/format.js";
 import { save, erasure as statusOf } from "./api.js";
 import { contactParts } from "./contact.js";
 import { verify } from "./receipt.js";

@@ -1,6 +1,6 @@
 // @ts-check
 /** The sections of the page, each built from how things stand; what a button does is handed in. */
-import { el, icon } from "../shared/dom.js";
+import { el } from "../shared/dom.js";
 import { counted, date, list } from "../shared/format.js";
 import { contactParts } from "./contact.js";
 import { deviceName, devicesCounted, inOrder } from "./devices.js";
