@@ -23,6 +23,7 @@ export interface StandingAlarm extends Pick<AlarmRule, "rule" | "severity" | "su
   readonly since: number;
 }
 
+const DAY_S = DAY_MS / 1_000;
 const QUARTER_MS = 15 * MINUTE_MS;
 
 /** What no gateway can see of itself, and why. */
@@ -74,6 +75,9 @@ export const ALARMS: readonly AlarmRule[] = [
     "The newest backup is older than planned",
     (see) => all(see.value("backupAge") > 1.5 * see.value("backupInterval"), see.value("backupInterval") > 0),
     10 * MINUTE_MS,
+  ),
+  rule("ConsentryCertificateExpires", "critical", "A certificate of MQTT over TLS ends within two weeks", (see) =>
+    all(see.value("certificateExpires") > 0, see.value("certificateExpires") - Date.now() / 1_000 < 14 * DAY_S),
   ),
   rule(
     "ConsentryBooksOpen",

@@ -71,7 +71,8 @@ describe("GroupCommit", () => {
     await turn();
     expect(flushes).toEqual([]);
     await until(() => flushes.length === 1);
-    expect(performance.now() % beatMs).toBeLessThan(beatMs / 2);
+    // A timer may be a millisecond early.
+    expect((performance.now() + 1) % beatMs).toBeLessThan(beatMs / 2);
     expect(flushes[0]?.batch).toEqual(["a", "b"]);
     commit.add(new Item("c", 1));
     flushes[0]?.done();
