@@ -13,8 +13,7 @@ interface Hour {
   readonly received: Column;
   readonly refusedBy: Readonly<Record<string, readonly number[]>>;
 }
-const { extended, highest, OTHERS, refusedLines, stacked, stretches, withGaps } = await pageModule<{
-  OTHERS: string;
+const { extended, highest, refusedLines, stacked, stretches, withGaps } = await pageModule<{
   extended(hour: Hour, sample: object): Hour;
   highest(at: readonly number[], values: Column): { at: number; value: number } | undefined;
   refusedLines(hour: Pick<Hour, "at" | "refusedBy">): Line[];
@@ -52,7 +51,7 @@ it("keeps at most an hour however long a tab stays open", () => {
 it("shows the commonest reasons, and the rest as one line", () => {
   const refusedBy = Object.fromEntries(["a", "b", "c", "d", "e", "f", "g"].map((name, index) => [name, [index, 1]]));
   const lines = refusedLines({ at: [0, 1], refusedBy });
-  expect(lines.map(({ name }) => name)).toEqual(["g", "f", "e", "d", "c", OTHERS]);
+  expect(lines.map(({ name }) => name)).toEqual(["g", "f", "e", "d", "c", "others"]);
   expect(lines.at(-1)?.values).toEqual([1, 2]);
   expect(stacked(lines).at(-1)).toEqual([21, 7]);
 });

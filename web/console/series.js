@@ -9,7 +9,7 @@
 const HOUR_MS = 3_600_000;
 /** More reasons than that are one line together. */
 const MOST_REASONS = 5;
-export const OTHERS = "others";
+const OTHERS = "others";
 /** A stretch without samples longer than that many steps is a gap. */
 const GAP_STEPS = 3;
 

@@ -14,7 +14,8 @@ const RETRY_MS = 1_000;
 const MAX_TRIES = 20;
 const END_BYTES = 4_096;
 
-export const { ask, answer } = asker(() => ({ [PAGE_HEADER]: session }));
+const { ask: send, answer } = asker(() => ({ [PAGE_HEADER]: session }));
+export const ask = send;
 
 /**
  * Exchanges the token of a link for a session. When the answer is lost the link may be used up all the same, and
