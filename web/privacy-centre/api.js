@@ -14,8 +14,8 @@ const RETRY_MS = 1_000;
 const MAX_TRIES = 20;
 const END_BYTES = 4_096;
 
-const { ask: send, answer } = asker(() => ({ [PAGE_HEADER]: session }));
-export const ask = send;
+const { ask, answer } = asker(() => ({ [PAGE_HEADER]: session }));
+export { ask };
 
 /**
  * Exchanges the token of a link for a session. When the answer is lost the link may be used up all the same, and
