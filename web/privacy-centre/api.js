@@ -15,6 +15,7 @@ const MAX_TRIES = 20;
 const END_BYTES = 4_096;
 
 const { ask, answer } = asker(() => ({ [PAGE_HEADER]: session }));
+
 export { ask };
 
 /**
