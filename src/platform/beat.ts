@@ -38,7 +38,7 @@ export class Beat {
   }
 }
 
-/** In ms; beats stand at the multiples of `everyMs`. */
+/** In whole ms, for a timer that is set to less comes before the beat, and what comes in between would get one of its own. */
 export function untilBeat(everyMs: number, now: number): number {
-  return everyMs - (now % everyMs);
+  return Math.ceil(everyMs - (now % everyMs));
 }

@@ -35,7 +35,7 @@ export interface Committable {
 
 export class DeadlinePassed extends Error {}
 
-/** So many items are worth a flush of their own at once. */
+/** So many items are worth a flush of their own at once, or `maxBytes` of them. */
 const MANY = 64;
 
 export class GroupCommit<T extends Committable> {
@@ -43,6 +43,7 @@ export class GroupCommit<T extends Committable> {
   readonly #ports: GroupCommitPorts<T>;
   #waiting: T[] = [];
   #head = 0;
+  #waitingBytes = 0;
   #underWay = 0;
   readonly #beat: Beat;
   #settled: Promise<void> = Promise.resolve();
@@ -78,11 +79,12 @@ export class GroupCommit<T extends Committable> {
 
   add(item: T): void {
     this.#waiting.push(item);
+    this.#waitingBytes += item.weight;
     if (this.#underWay < this.#options.flushesInFlight) this.#schedule();
   }
 
   #schedule(): void {
-    if (this.size > 0) this.#beat.call(this.size >= MANY);
+    if (this.size > 0) this.#beat.call(this.size >= MANY || this.#waitingBytes >= this.#options.maxBytes);
   }
 
   #flush(): void {
@@ -103,6 +105,7 @@ export class GroupCommit<T extends Committable> {
       bytes += next.weight;
       this.#head += 1;
     }
+    this.#waitingBytes -= bytes;
     this.#compact();
     return batch;
   }
@@ -111,6 +114,7 @@ export class GroupCommit<T extends Committable> {
     if (this.#head === this.#waiting.length) {
       this.#waiting = [];
       this.#head = 0;
+      this.#waitingBytes = 0;
     } else if (this.#head > 4096) {
       this.#waiting = this.#waiting.slice(this.#head);
       this.#head = 0;
@@ -148,6 +152,7 @@ export class GroupCommit<T extends Committable> {
       const next = this.#waiting[this.#head];
       if (next === undefined || (next.startedAt > before && !(next.follows && expired.length > 0))) break;
       expired.push(next);
+      this.#waitingBytes -= next.weight;
       this.#head += 1;
     }
     this.#compact();

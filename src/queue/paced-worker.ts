@@ -23,6 +23,8 @@ export class PacedWorker<Data> extends Worker<Data> {
   protected override async moveToActive(token: string, name?: string): Promise<Job<Data>> {
     const now = performance.now();
     if (this.#foundEmpty && now - this.#fetchedAt < this.#restMs) await sleep(untilBeat(this.#restMs, now));
+    // BullMQ has asked before the wait whether it is being closed.
+    if (this.closing !== undefined) return undefined as unknown as Job<Data>;
     this.#fetchedAt = performance.now();
     const job: Job<Data> | undefined = await super.moveToActive(token, name);
     this.#foundEmpty = job === undefined;

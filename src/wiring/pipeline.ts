@@ -36,8 +36,11 @@ export interface PipelineDeps extends Pick<PipelinePorts, "addressable" | "comma
 }
 
 const MAX_MESSAGES_PER_PASS = 4_000;
-/** Of a batch, renewed while it is at work: when its gateway was killed, another takes it up within this and a second more. */
-const LOCK_MS = 2_500;
+/**
+ * Of a batch, renewed while it is at work: when its gateway was killed, another takes it up within this and a second or two more. Twice a lease
+ * at least, so that of a gateway that stood still the lease has ended when another one begins.
+ */
+const SHORTEST_LOCK_MS = 4_000;
 
 export function createPipeline({ config, redis, keyspace, metrics, log, vocabulary }: Base, deps: PipelineDeps): Part {
   const { queue, leases, deidentifier, store, outlets, current, traces } = deps;
@@ -77,7 +80,7 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
       passesInFlight: config.queue.workerConcurrency,
       maxMessagesPerPass: MAX_MESSAGES_PER_PASS,
       restMs: config.queue.passEveryMs,
-      lockMs: LOCK_MS,
+      lockMs: Math.max(SHORTEST_LOCK_MS, 2 * config.consent.leaseMs),
     },
     queue,
     {

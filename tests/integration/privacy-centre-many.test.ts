@@ -147,7 +147,9 @@ describe.skipIf(BROWSER === undefined)("forty devices", () => {
     await page.clock.fastForward(31_000);
     await item.locator(".seen", { hasText: /^Not connected now\. Last heard / }).waitFor();
     await page.locator("#summary", { hasText: "40 devices, 1 connected now." }).waitFor();
-    const ago = await page.evaluate("import('./words.js').then(({ ago }) => [61e3, 7.3e6, 9e7, 5].map(ago))");
+    const ago = await page.evaluate(
+      "import('./privacy-centre/words.js').then(({ ago }) => [61e3, 7.3e6, 9e7, 5].map(ago))",
+    );
     expect(ago).toEqual(["1 minute ago", "2 hours ago", "1 day ago", "a moment ago"]);
   });
 

@@ -16,7 +16,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "leaked-"));
   page = await rehearse("token-leaked", {
     system,
-    here: { "app-backend-2.token": join(dir, "new.token"), "bulb-3.token": join(dir, "device.token") },
+    here: { "app-backend-2.token": join(dir, "new.token"), "bulb-3.json": join(dir, "device.json") },
   });
 });
 afterAll(async () => {
@@ -63,7 +63,7 @@ test("each kind of token ends when its line has answered", { timeout: 120_000 },
   await expect(system.connect(device)).rejects.toThrow();
   await expect(connectMqtt(stack.mqttUrl, login, 5_000)).rejects.toThrow();
   expect(await asks((await readFile(join(dir, "new.token"), "utf8")).trim())).toBe(200);
-  const { token } = JSON.parse(await readFile(join(dir, "device.token"), "utf8"));
+  const { token } = JSON.parse(await readFile(join(dir, "device.json"), "utf8"));
   await system.say({ ...device, token }, { status: { temperature: 20 } });
   expect(await page.follow("How you see that it is over")).toContain("http-token-rotated");
 });
