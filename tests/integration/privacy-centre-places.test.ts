@@ -137,6 +137,8 @@ describe.skipIf(BROWSER === undefined)("on the page", () => {
 
     const opened = await open(one, "Hallway hub");
     const { page, context, complaints } = opened;
+    // The link is used up by then, and the session there: loaded again before, the page would have neither.
+    await page.locator(".place-state").first().waitFor();
     const hosts = new Set<string>();
     page.on("request", (request) => hosts.add(new URL(request.url()).host));
     await page.reload();
