@@ -371,6 +371,7 @@ export function createGateway(
       ingress.endDevices();
       outlets.servicesChanged();
       tokens.changed();
+      followed.allChanged();
     },
     servicesChanged: () => outlets.servicesChanged(),
     tokensChanged: () => tokens.changed(),

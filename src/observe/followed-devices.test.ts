@@ -69,3 +69,14 @@ it("says nothing more once the device has another owner, nor what it said before
   traces.tell(LAMP, ADMITTED);
   expect(traces.get(id, "anna")).toMatchObject({ ended: "changed", lines: [] });
 });
+
+it("says nothing more of any device once it was not heard which of them have changed", () => {
+  const [lamp, plug] = [begun(LAMP), begun(PLUG)];
+  traces.tell(LAMP, ADMITTED);
+  traces.allChanged();
+  expect([lamp, plug].map((id) => traces.get(id, "anna"))).toMatchObject([
+    { ended: "changed", lines: [] },
+    { ended: "changed", lines: [] },
+  ]);
+  expect(traces.running).toBe(0);
+});

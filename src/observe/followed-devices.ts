@@ -51,10 +51,11 @@ export class FollowedDevices implements TracePort {
   /** `undefined`: there are too many. */
   start(device: DeviceKey, owner: string): Trace | undefined {
     const { most, mostOfOwner, mostMs } = this.#options;
+    if (this.#running >= most) return undefined;
     const own = this.#of(owner);
     const over = own.find(({ ended }) => ended !== undefined);
     if (own.length >= mostOfOwner && over !== undefined) this.#all.delete(over);
-    if (this.#running >= most || this.#of(owner).length >= mostOfOwner) return undefined;
+    if (this.#of(owner).length >= mostOfOwner) return undefined;
     const startedAt = Date.now();
     const kept: Kept = {
       id: randomBytes(9).toString("base64url"),
@@ -106,6 +107,11 @@ export class FollowedDevices implements TracePort {
       kept.lines = [];
       this.#end(kept, "changed");
     }
+  }
+
+  /** Which devices changed was not heard. */
+  allChanged(): void {
+    for (const device of [...this.#byDevice.keys()]) this.deviceChanged(device);
   }
 
   #of(owner: string): Kept[] {

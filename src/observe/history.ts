@@ -1,8 +1,8 @@
 /** The last hour of a gateway in figures, in memory: a ring of columns that never grows. */
 import { SAMPLED, type Sampled } from "../model/console.ts";
-import { REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
 import type { BooksSnapshot } from "./books.ts";
 import type { Distribution } from "./distribution.ts";
+import { TOLD_REFUSALS, type ToldRefusal, toldRefusals } from "./told-refusals.ts";
 
 /** A gateway at one moment: counters since its start, and what is so just then. */
 export interface Reading {
@@ -26,12 +26,12 @@ export type OfTheMoment =
 
 /** `null`: there was nothing to measure. */
 export type SampleOf = { readonly at: number } & Readonly<Record<Sampled, number | null>> & {
-    readonly refusedBy: Readonly<Partial<Record<Refusal, number>>>;
+    readonly refusedBy: Readonly<Partial<Record<ToldRefusal, number>>>;
   };
 
 export type HistoryOf = { readonly everyMs: number; readonly at: number[] } & Readonly<
   Record<Sampled, (number | null)[]>
-> & { readonly refusedBy: Readonly<Partial<Record<Refusal, number[]>>> };
+> & { readonly refusedBy: Readonly<Partial<Record<ToldRefusal, number[]>>> };
 
 type Before = Pick<Reading, "elapsed" | "forwarded"> & {
   readonly books: BooksSnapshot;
@@ -64,7 +64,7 @@ export class History {
   /** As columns, the oldest first. */
   columns(): HistoryOf {
     const samples = this.#samples;
-    const reasons = REFUSAL_REASONS.filter((reason) => samples.some(({ refusedBy }) => refusedBy[reason]));
+    const reasons = TOLD_REFUSALS.filter((reason) => samples.some(({ refusedBy }) => refusedBy[reason]));
     return {
       everyMs: this.#everyMs,
       at: samples.map(({ at }) => at),
@@ -85,9 +85,10 @@ function sampleOf({ at, elapsed, books, forwarded, puback, now }: Reading, befor
   const rate = (present: number, earlier: number | undefined): number =>
     seconds > 0 ? round(Math.max(0, present - (earlier ?? 0)) / seconds) : 0;
   const was = before?.books;
-  const refusedBy: Partial<Record<Refusal, number>> = {};
-  for (const reason of REFUSAL_REASONS) {
-    const refused = rate(books.refused[reason], was?.refused[reason]);
+  const refusedBy: Partial<Record<ToldRefusal, number>> = {};
+  const [told, toldBefore] = [toldRefusals(books.refused), was && toldRefusals(was.refused)];
+  for (const reason of TOLD_REFUSALS) {
+    const refused = rate(told[reason], toldBefore?.[reason]);
     if (refused > 0) refusedBy[reason] = refused;
   }
   const fresh = puback.buckets.map((count, index) => count - (before?.buckets[index] ?? 0));

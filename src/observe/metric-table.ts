@@ -25,10 +25,8 @@ import { SERVICE_ORIGINS } from "../model/service.ts";
 import { SINKS } from "../model/sink.ts";
 import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
 import { counter, gauge, guarded, histogram, type MetricRow, summary } from "./metric-row.ts";
+import { NOT_PERMITTED } from "./told-refusals.ts";
 import { VERSION } from "./version.ts";
-
-/** Stands for every reason that says what a person has decided, or what a court has. */
-export const NOT_PERMITTED = "not-permitted";
 
 export const CLIENT_KINDS = ["device", "service"] as const;
 export type ClientKind = (typeof CLIENT_KINDS)[number];

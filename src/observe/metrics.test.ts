@@ -3,10 +3,11 @@ import { BY_CONSENT, DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "
 import { READINESS_REASONS } from "../model/readiness.ts";
 import { EventLoopWatch } from "./event-loop.ts";
 import type { MetricRow } from "./metric-row.ts";
-import { METRICS, NOT_PERMITTED } from "./metric-table.ts";
+import { METRICS } from "./metric-table.ts";
 import { Metrics } from "./metrics.ts";
 import { ProcessFigures } from "./process-figures.ts";
 import { Refreshes } from "./refreshes.ts";
+import { NOT_PERMITTED } from "./told-refusals.ts";
 import { VERSION } from "./version.ts";
 
 let metrics: Metrics;

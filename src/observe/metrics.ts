@@ -15,7 +15,6 @@ import {
 } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
-  BY_CONSENT,
   COMMAND_OUTCOMES,
   CONNECTION_REFUSALS,
   type CommandOutcome,
@@ -30,7 +29,6 @@ import {
   type NetworkNoticeOutcome,
   PLACE_OUTCOMES,
   type PlaceOutcome,
-  type Refusal,
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
@@ -50,7 +48,6 @@ import {
   type MetricName,
   MQTT_VERSIONS,
   type MqttVersion,
-  NOT_PERMITTED,
   SINK_FAILURES,
   type SinkFailure,
   SPAN_DELIVERIES,
@@ -59,6 +56,7 @@ import {
 import { ProcessFigures } from "./process-figures.ts";
 import { Refreshes } from "./refreshes.ts";
 import { by, registerAll, type Sources, single } from "./scrape.ts";
+import { toldRefusals } from "./told-refusals.ts";
 import { VERSION } from "./version.ts";
 
 /** Gauges whose value another part provides. `breakerOpen` is 0 or 1. */
@@ -89,8 +87,6 @@ const GAUGES = [
   "currentWaiting",
 ] as const;
 export type GaugeName = (typeof GAUGES)[number];
-
-const HELD: Refusal = "legal-hold";
 
 export class Metrics extends BookCounts {
   readonly #eventLoopDelayMs: number;
@@ -372,16 +368,8 @@ export class Metrics extends BookCounts {
 
   /** Where few send, a single refusal or hold would tell what a person has decided, or a court. */
   #openSources(): Partial<Sources> {
-    const refused = () => {
-      const reasons: Record<string, number> = { [NOT_PERMITTED]: 0 };
-      for (const [reason, count] of Object.entries(this.books().refused)) {
-        const told = BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason;
-        reasons[told] = (reasons[told] ?? 0) + count;
-      }
-      return by("reason", reasons);
-    };
     return {
-      refused,
+      refused: () => by("reason", toldRefusals(this.books().refused)),
       erasuresOpen: () => by("state", { running: this.#erasuresOpen.running + this.#erasuresOpen.held }),
     };
   }

@@ -279,7 +279,7 @@ describe("acts", () => {
     const act = { id, confirm: CONFIRM.replay(id) };
     const both = await Promise.all([operator, colleague].map((client) => client.post("letters/replay", act)));
     expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
-    expect(both.find(({ status }) => status === 200)?.json).toEqual({ done: 1, held: 0 });
+    expect(both.find(({ status }) => status === 200)?.json).toEqual({ done: 1, left: 0 });
     expect(code(both.find(({ status }) => status === 409) ?? { status: 0, json: {} })).toBe("409 letter-taken");
     expect((await audited("dead-letters-replayed")).some((line) => line.includes('"token":"on-call"'))).toBe(true);
     await system.settled();

@@ -401,9 +401,9 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "metrics without a token tell nothing of a legal hold",
-    file: "src/observe/metrics.ts",
-    from: "BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason",
-    to: "reason",
+    file: "src/observe/told-refusals.ts",
+    from: "return !BY_CONSENT.has(reason) && reason !== HELD;",
+    to: "return true;",
     tests: ["src/observe/metrics.test.ts"],
   },
   {

@@ -40,7 +40,7 @@ export function consentView() {
       ]);
       withdrawals.show([consent.withdrawals, consent.withdrawalP99Ms], () =>
         facts([
-          ["Through this gateway since its start", whole(consent.withdrawals)],
+          ["Through this gateway since its start", tens(consent.withdrawals)],
           ["99 % answered within", milliseconds(consent.withdrawalP99Ms)],
         ]),
       );

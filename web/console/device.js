@@ -77,7 +77,7 @@ export function deviceView({ old }) {
       question: {
         title: "Trace this device for ten minutes?",
         text: [
-          "For ten minutes this gateway notes of each of its messages which step it has come to, and when. No payload, no topic, no address. Only you see it, and it is forgotten when it ends.",
+          "For ten minutes this gateway notes of each of its messages which step it has come to, and when. No payload, no topic, no address. Only you see it, and it is forgotten with your session.",
           "Messages that may not be used are not traced either. That you traced a device stands in the audit log.",
         ],
         yes: "Begin the trace",

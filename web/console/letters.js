@@ -50,8 +50,7 @@ export function lettersView({ old }) {
           yes: "Replay it",
         },
         make: () => replay(id),
-        done: ({ done, held }) =>
-          held > 0 ? "It is under a legal hold and stays as it is." : `${counted(done, "letter")} replayed.`,
+        done: ({ done }) => `${counted(done, "letter")} replayed.`,
         look: async () => stillThere(await ask(), id),
         after: read,
       }),
@@ -67,8 +66,8 @@ export function lettersView({ old }) {
           yes: "Replay all",
         },
         make: () => replay("all"),
-        done: ({ done, held }) =>
-          `${counted(done, "letter")} replayed.${held > 0 ? ` ${counted(held, "letter")} under a legal hold stayed.` : ""}`,
+        done: ({ done, left }) =>
+          `${counted(done, "letter")} replayed.${left > 0 ? ` ${counted(left, "letter")} must stay.` : ""}`,
         look: async () => `Looked again: ${counted((await ask()).total, "letter is", "letters are")} there.`,
         after: read,
       }),

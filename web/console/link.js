@@ -49,6 +49,8 @@ export class Link {
     if (document.hidden) return this.hearing.standing({ state: "hidden" });
     const leave = new AbortController();
     this.#leave = leave;
+    // Also for the first answers: a connection that died while the machine slept gives none.
+    this.#listen();
     if (this.#known === undefined) this.hearing.standing({ state: "opening" });
     try {
       const body = await live(leave.signal);

@@ -88,7 +88,7 @@ export const TRACE_END = {
   time: "It ran for its ten minutes.",
   stopped: "It was ended.",
   full: "It ended early: it had as many lines as it may keep.",
-  changed: "It ended early: the device has another owner now.",
+  changed: "It ended early: the device was bound again, or given another token.",
 };
 
 /** Of a message that was left out in part. @type {Record<string, string>} */

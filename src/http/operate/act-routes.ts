@@ -1,6 +1,7 @@
 /** What can be done on the console. Each act says in its request what it does, and stands in the audit log under the name of the token. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { MINUTE_MS } from "../../model/durations.ts";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../model/outcome.ts";
 import type { DeadLetter } from "../../queue/dead-letters.ts";
 import { auditActs } from "../audited.ts";
@@ -11,13 +12,16 @@ import { refuse } from "../problems.ts";
 import { reloadedOr } from "../reload-answer.ts";
 import type { ConsolePorts } from "./ports.ts";
 import { CONSOLE_PATH, sessionOf } from "./session-routes.ts";
+import type { Sessions } from "./sessions.ts";
 import { CONFIRM, letters, reload, reloaded, replay, replayed, trace, traceAsked, traceList } from "./shapes.ts";
 
 const API = `${CONSOLE_PATH}/api`;
 const MOST_LISTED = 200;
+/** Exact, the time of a letter would tie it to a device that is traced. */
+const LISTED_TO_MS = 10 * MINUTE_MS;
 const tracePath = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9_-]{12}$/) });
 
-export function actRoutes(scope: Scope, ports: ConsolePorts): void {
+export function actRoutes(scope: Scope, ports: ConsolePorts, sessions: Sessions): void {
   confirmedOnly(scope);
   auditActs(scope, ports, () => "operator");
 
@@ -29,7 +33,9 @@ export function actRoutes(scope: Scope, ports: ConsolePorts): void {
       return {
         total: all.length,
         byReason: byReason(all),
-        letters: all.slice(0, MOST_LISTED).map(({ id, reason, at, messages }) => ({ id, reason, at, messages })),
+        letters: all
+          .slice(0, MOST_LISTED)
+          .map(({ id, reason, at, messages }) => ({ id, reason, at: at - (at % LISTED_TO_MS), messages })),
       };
     },
   );
@@ -47,8 +53,9 @@ export function actRoutes(scope: Scope, ports: ConsolePorts): void {
     async (request, reply) => {
       const { id } = request.body;
       const { done, held } = await ports.letters(sessionOf(request).use).replay(id);
-      if (id !== "all" && done + held === 0) return refuse(reply, "letter-taken");
-      return reply.send({ done, held });
+      // Of one letter it is not told that a hold keeps it: beside a trace that would name a person.
+      if (id !== "all" && done === 0) return refuse(reply, "letter-taken");
+      return reply.send({ done, left: held });
     },
   );
 
@@ -61,10 +68,10 @@ export function actRoutes(scope: Scope, ports: ConsolePorts): void {
     async (_request, reply) => reloadedOr(reply, await ports.reload()),
   );
 
-  traceRoutes(scope, ports);
+  traceRoutes(scope, ports, sessions);
 }
 
-function traceRoutes(scope: Scope, { traces, lookup, audit }: ConsolePorts): void {
+function traceRoutes(scope: Scope, { traces, lookup, audit }: ConsolePorts, sessions: Sessions): void {
   scope.get(
     `${API}/traces`,
     { schema: { operationId: "consoleTraces", response: { 200: traceList } } },
@@ -80,10 +87,13 @@ function traceRoutes(scope: Scope, { traces, lookup, audit }: ConsolePorts): voi
       schema: { operationId: "consoleTrace", body: traceAsked, response: { 201: trace } },
     },
     async (request, reply) => {
-      const { id, use } = sessionOf(request);
+      const session = sessionOf(request);
+      const { id, use } = session;
       const device = lookup.deviceKey(request.body.device);
       const asked = { act: "device-traced", device, use, refused: (trace: unknown) => trace === undefined } as const;
-      const begun = await asOperator(audit, asked, () => traces.start(device, id));
+      // The session may have ended while the audit line was written: then no one is left to read it or to end it.
+      const start = () => (sessions.standing(session) === "stands" ? traces.start(device, id) : undefined);
+      const begun = await asOperator(audit, asked, start);
       if (begun === undefined) return refuse(reply, "too-many-traces");
       return reply.code(201).send({ ...shown(begun), lines: [] });
     },

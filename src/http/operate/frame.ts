@@ -3,6 +3,7 @@ import { PURPOSES } from "../../model/purposes.ts";
 import type { StandingAlarm } from "../../observe/alarms.ts";
 import { quantileMs, type Reading, type SampleOf } from "../../observe/history.ts";
 import type { MetricName } from "../../observe/metric-table.ts";
+import { toldRefusals } from "../../observe/told-refusals.ts";
 import type { ConsolePorts } from "./ports.ts";
 import type { Frame } from "./shapes.ts";
 
@@ -47,7 +48,7 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
   const { metrics } = ports;
   const value = readerOf(metrics);
   const { ready, reasons } = ports.readiness();
-  const backupAge = value("backupAge");
+  const backupAge = Number(metrics.figure("backupAge")[0]?.[1]);
   const policyVersion = ports.policyVersion();
   return {
     version: ports.version,
@@ -55,7 +56,7 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
     ready,
     reasons: [...reasons],
     sample: { ...sample, refusedBy: { ...sample.refusedBy } },
-    books: metrics.books(),
+    books: { ...metrics.books(), refused: toldRefusals(metrics.books().refused) },
     backlogLimitBytes: value("backlogLimit"),
     deadLetterBytes: value("deadLetterBytes"),
     deadLetterLimitBytes: value("deadLetterLimit"),
@@ -76,9 +77,9 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
       purposes: PURPOSES.map((purpose) => ({
         purpose,
         consented: inTens(asked.coverage?.consented[purpose]),
-        suspended: value("devicesSuspended", purpose),
+        suspended: inTens(value("devicesSuspended", purpose)),
       })),
-      ...(asked.coverage && { countedAt: asked.coverage.countedAt }),
+      ...(asked.coverage && Number.isInteger(asked.coverage.countedAt) && { countedAt: asked.coverage.countedAt }),
       ...withdrawalsOf(metrics),
     },
     rights: rightsOf(value, asked.erasures, now),
@@ -88,23 +89,24 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
 
 type Value = (name: MetricName, label?: string) => number;
 
-/** The sum of its series, or of those with this value of a label. */
+/** The sum of its series, or of those with this value of a label. What Redis has of no number counts 0: one must not darken the rest. */
 function readerOf(metrics: ConsolePorts["metrics"]): Value {
   return (name, label) =>
     (metrics.figure(name) as Series).reduce(
-      (sum, [labels, value]) => (label === undefined || Object.values(labels).includes(label) ? sum + value : sum),
+      (sum, [labels, value]) =>
+        (label === undefined || Object.values(labels).includes(label)) && Number.isFinite(value) ? sum + value : sum,
       0,
     );
 }
 
 function inTens(count: number | undefined): number | null {
   const tens = Math.floor((count ?? 0) / COUNTED_IN) * COUNTED_IN;
-  return tens === 0 ? null : tens;
+  return tens > 0 ? tens : null;
 }
 
 function withdrawalsOf(metrics: ConsolePorts["metrics"]): Pick<Frame["consent"], "withdrawals" | "withdrawalP99Ms"> {
   const { bounds = [], buckets = [], count = 0 } = metrics.figure("withdrawal")[0]?.[1] ?? {};
-  return { withdrawals: count, withdrawalP99Ms: quantileMs(bounds, buckets, 0.99) };
+  return { withdrawals: inTens(count), withdrawalP99Ms: quantileMs(bounds, buckets, 0.99) };
 }
 
 function rightsOf(value: Value, erasures: Asked["erasures"], now: number): Frame["rights"] {

@@ -110,7 +110,7 @@ async function consoleApp(
       const finish = refuseOtherMethods(own);
       stayRoutes(own, sessions);
       readingRoutes(own, ports, sampler, sessions);
-      actRoutes(own, ports);
+      actRoutes(own, ports, sessions);
       finish();
     });
   });

@@ -1,4 +1,5 @@
 /** What is to be seen on the console: of the whole gateway at once and live, and what is asked for apart. */
+import { toldReason } from "../../observe/told-refusals.ts";
 import type { Scope } from "../contract.ts";
 import { type EventStream, openStream } from "../event-stream.ts";
 import { refuse } from "../problems.ts";
@@ -56,7 +57,7 @@ export function readingRoutes(scope: Scope, ports: ConsolePorts, sampler: Sample
     async (request) => ({
       refusals: ports.refusals.of(ports.lookup.deviceKey(request.body.device)).map(({ at, reason, rule, path }) => ({
         at,
-        reason,
+        reason: toldReason(reason),
         ...(rule !== undefined && { rule }),
         ...(path !== undefined && { path }),
       })),

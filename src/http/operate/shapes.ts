@@ -13,7 +13,7 @@
  *   GET    /operate/api/overview           → overview                the last hour, and all that is so now
  *   GET    /operate/api/live               → events                  `frame` (frame), `end` (streamEnd); 429 too-many-watchers
  *   GET    /operate/api/letters            → letters
- *   POST   /operate/api/letters/replay     replay → replayed         409 letter-taken: gone, or another operator has it
+ *   POST   /operate/api/letters/replay     replay → replayed         409 letter-taken: gone, must stay, or another operator has it
  *   POST   /operate/api/refusals           deviceAsked → refusals    the id is in no address and in no log
  *   GET    /operate/api/cells              → cells
  *   GET    /operate/api/keys               → keyAges
@@ -42,6 +42,7 @@ import { DEAD_LETTER_REASONS, type DeadLetterReason, DROP_REASONS, REFUSAL_REASO
 import { PURPOSES, SERVICE_PURPOSES } from "../../model/purposes.ts";
 import { READINESS_REASONS } from "../../model/readiness.ts";
 import { SERVICE_ORIGINS } from "../../model/service.ts";
+import { TOLD_REFUSALS } from "../../observe/told-refusals.ts";
 import { deviceId } from "../fields.ts";
 
 /** What `confirm` must say, word for word: the page asks with the same words. */
@@ -87,7 +88,7 @@ export const sample = z.strictObject({
   at: timestampMs,
   ...figures,
   /** Per second, of those reasons that there were. */
-  refusedBy: z.partialRecord(z.enum(REFUSAL_REASONS), amount),
+  refusedBy: z.partialRecord(z.enum(TOLD_REFUSALS), amount),
 });
 export type Sample = z.infer<typeof sample>;
 
@@ -97,7 +98,7 @@ export const history = z.strictObject({
   at: z.array(timestampMs),
   ...columns,
   /** Those reasons that there were in the hour. */
-  refusedBy: z.partialRecord(z.enum(REFUSAL_REASONS), z.array(amount)),
+  refusedBy: z.partialRecord(z.enum(TOLD_REFUSALS), z.array(amount)),
 });
 export type History = z.infer<typeof history>;
 
@@ -105,7 +106,7 @@ const books = z.strictObject({
   received: count,
   recovered: count,
   admitted: count,
-  refused: z.record(z.enum(REFUSAL_REASONS), count),
+  refused: z.record(z.enum(TOLD_REFUSALS), count),
   stored: count,
   forwardedOnly: count,
   deadLettered: z.record(deadLetterReason, count),
@@ -188,8 +189,8 @@ const consent = z.strictObject({
     }),
   ),
   countedAt: timestampMs.optional(),
-  /** Through this gateway since it started. */
-  withdrawals: count,
+  /** Through this gateway since it started; in tens as well. */
+  withdrawals: count.nullable(),
   withdrawalP99Ms: figure,
 });
 
@@ -266,8 +267,8 @@ export type Letters = z.infer<typeof letters>;
 const letterId = z.string().regex(/^[0-9a-f]{24}$/);
 /** `confirm`: `CONFIRM.replay(id)`, or for all of them `CONFIRM.replayAll`. */
 export const replay = z.strictObject({ id: z.union([letterId, z.literal("all")]), confirm: z.string().max(64) });
-/** `held`: left as they are, under a legal hold. */
-export const replayed = z.strictObject({ done: count, held: count });
+/** `left`: must stay as they are. */
+export const replayed = z.strictObject({ done: count, left: count });
 
 // One device.
 
@@ -275,11 +276,11 @@ export const replayed = z.strictObject({ done: count, held: count });
 export const deviceAsked = z.strictObject({ device: deviceId });
 
 export const refusals = z.strictObject({
-  /** The last 20 of the last hour, the oldest first, as this gateway remembers them. A legal hold shows in none. */
+  /** The last 20 of the last hour, the oldest first, as this gateway remembers them. Reasons of consent are one, and a legal hold shows in none. */
   refusals: z.array(
     z.strictObject({
       at: timestampMs,
-      reason: z.enum([...REFUSAL_REASONS, ...DROP_REASONS, "takeover"]),
+      reason: z.enum([...TOLD_REFUSALS, ...DROP_REASONS, "takeover"]),
       rule: z.number().int().positive().optional(),
       path: z.string().optional(),
     }),

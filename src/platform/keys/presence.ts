@@ -156,9 +156,12 @@ export async function liveGateways(redis: Redis, keyspace: Keyspace): Promise<Ga
 
 /** Only gateways write it; an unreadable report stands for a gateway of which nothing is known. */
 function parseReport(text: string): GatewayReport {
+  const nothing: GatewayReport = { queue: {}, sealing: [], masters: [], wrapping: "" };
   try {
-    return JSON.parse(text) as GatewayReport;
+    const report = JSON.parse(text) as Partial<GatewayReport> | null;
+    const isOne = typeof report?.queue === "object" && report.queue !== null && Array.isArray(report.masters);
+    return isOne ? { ...nothing, ...report } : nothing;
   } catch {
-    return { queue: {}, sealing: [], masters: [], wrapping: "" };
+    return nothing;
   }
 }
