@@ -369,6 +369,7 @@ export function createGateway(
     // Every connected device has to authenticate again.
     missed: () => {
       ingress.endDevices();
+      followed.allChanged();
       outlets.servicesChanged();
       tokens.changed();
     },

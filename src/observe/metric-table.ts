@@ -15,6 +15,7 @@ import {
   FORECAST_OUTCOMES,
   HTTP_REFUSALS,
   NETWORK_NOTICE_OUTCOMES,
+  NOT_PERMITTED,
   PLACE_OUTCOMES,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
@@ -26,9 +27,6 @@ import { SINKS } from "../model/sink.ts";
 import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
 import { counter, gauge, guarded, histogram, type MetricRow, summary } from "./metric-row.ts";
 import { VERSION } from "./version.ts";
-
-/** Stands for every reason that says what a person has decided, or what a court has. */
-export const NOT_PERMITTED = "not-permitted";
 
 export const CLIENT_KINDS = ["device", "service"] as const;
 export type ClientKind = (typeof CLIENT_KINDS)[number];

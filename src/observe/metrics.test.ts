@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BY_CONSENT, DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
+import { BY_CONSENT, DEAD_LETTER_REASONS, NOT_PERMITTED, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
 import { READINESS_REASONS } from "../model/readiness.ts";
 import { EventLoopWatch } from "./event-loop.ts";
 import type { MetricRow } from "./metric-row.ts";
-import { METRICS, NOT_PERMITTED } from "./metric-table.ts";
+import { METRICS } from "./metric-table.ts";
 import { Metrics } from "./metrics.ts";
 import { ProcessFigures } from "./process-figures.ts";
 import { Refreshes } from "./refreshes.ts";

@@ -15,7 +15,6 @@ import {
 } from "../model/erasure.ts";
 import type { ErrorCode } from "../model/errors.ts";
 import {
-  BY_CONSENT,
   COMMAND_OUTCOMES,
   CONNECTION_REFUSALS,
   type CommandOutcome,
@@ -28,9 +27,9 @@ import {
   type HttpRefusal,
   NETWORK_NOTICE_OUTCOMES,
   type NetworkNoticeOutcome,
+  openRefused,
   PLACE_OUTCOMES,
   type PlaceOutcome,
-  type Refusal,
   SECURITY_EVENTS,
   type SecurityEvent,
 } from "../model/outcome.ts";
@@ -50,7 +49,6 @@ import {
   type MetricName,
   MQTT_VERSIONS,
   type MqttVersion,
-  NOT_PERMITTED,
   SINK_FAILURES,
   type SinkFailure,
   SPAN_DELIVERIES,
@@ -89,8 +87,6 @@ const GAUGES = [
   "currentWaiting",
 ] as const;
 export type GaugeName = (typeof GAUGES)[number];
-
-const HELD: Refusal = "legal-hold";
 
 export class Metrics extends BookCounts {
   readonly #eventLoopDelayMs: number;
@@ -372,16 +368,8 @@ export class Metrics extends BookCounts {
 
   /** Where few send, a single refusal or hold would tell what a person has decided, or a court. */
   #openSources(): Partial<Sources> {
-    const refused = () => {
-      const reasons: Record<string, number> = { [NOT_PERMITTED]: 0 };
-      for (const [reason, count] of Object.entries(this.books().refused)) {
-        const told = BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason;
-        reasons[told] = (reasons[told] ?? 0) + count;
-      }
-      return by("reason", reasons);
-    };
     return {
-      refused,
+      refused: () => by("reason", openRefused(this.books().refused)),
       erasuresOpen: () => by("state", { running: this.#erasuresOpen.running + this.#erasuresOpen.held }),
     };
   }

@@ -34,13 +34,13 @@ export function consentView() {
           consent.purposes.map(({ purpose, consented, suspended }) => [
             PURPOSE[purpose] ?? purpose,
             tens(consented),
-            suspended === null ? tens(suspended) : suspended === 0 ? "0" : mark("warn", whole(suspended)),
+            suspended === null ? tens(suspended) : mark("warn", tens(suspended)),
           ]),
         ),
       ]);
       withdrawals.show([consent.withdrawals, consent.withdrawalP99Ms], () =>
         facts([
-          ["Through this gateway since its start", whole(consent.withdrawals)],
+          ["Through this gateway since its start", tens(consent.withdrawals)],
           ["99 % answered within", milliseconds(consent.withdrawalP99Ms)],
         ]),
       );
