@@ -369,9 +369,9 @@ export function createGateway(
     // Every connected device has to authenticate again.
     missed: () => {
       ingress.endDevices();
+      followed.allChanged();
       outlets.servicesChanged();
       tokens.changed();
-      followed.allChanged();
     },
     servicesChanged: () => outlets.servicesChanged(),
     tokensChanged: () => tokens.changed(),

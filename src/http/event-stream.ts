@@ -18,10 +18,20 @@ export function openStream(reply: FastifyReply, closed: () => void): EventStream
   raw.writeHead(200, { ...PAGE_HEADERS, "cache-control": "no-store", "content-type": "text/event-stream" });
   raw.write(": open\n\n");
   const keepAlive = setInterval(() => raw.write(": open\n\n"), KEEP_ALIVE_MS);
-  raw.once("close", () => {
+  // An answer that waits for the one before it on its connection is told nothing when that breaks.
+  const { socket } = reply.request.raw;
+  let open = true;
+  const gone = (): void => {
+    if (!open) return;
+    open = false;
     clearInterval(keepAlive);
+    socket.off("close", gone);
     closed();
-  });
+  };
+  raw.once("close", gone);
+  socket.once("close", gone);
+  // As soon as the caller has the stream.
+  if (socket.destroyed) queueMicrotask(gone);
   return {
     send: (event, json) => {
       if (!raw.writableNeedDrain) raw.write(`event: ${event}\ndata: ${json}\n\n`);

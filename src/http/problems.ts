@@ -42,10 +42,7 @@ export const PROBLEMS = {
   "method-not-allowed": { status: 405, title: "The address exists, the method does not" },
   "request-timeout": { status: 408, title: "The request did not arrive in time" },
   conflict: { status: 409, title: "Another writer was faster; try again", retryAfter: 1 },
-  "letter-taken": {
-    status: 409,
-    title: "The dead letter is gone, must stay as it is, or someone else is putting it back",
-  },
+  "letter-taken": { status: 409, title: "The dead letter is gone, must stay, or someone else is putting it back" },
   "changed-meanwhile": { status: 409, title: "The record changed since it was read; look at it again" },
   "session-closed": { status: 409, title: "An erasure was asked for in this session; it can only be followed" },
   "behind-hub": { status: 409, title: "The device is behind a hub, which speaks for it" },

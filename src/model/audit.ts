@@ -38,6 +38,7 @@ export const AUDIT_ACTS = [
   "link-used",
   "console-opened",
   "device-traced",
+  "refusals-read",
   "configuration-reloaded",
   "retention-run",
   "backup",

@@ -39,7 +39,7 @@ export const TRACE_STEPS = {
 export type TraceStep = keyof typeof TRACE_STEPS;
 export type TraceOutcome = (typeof TRACE_STEPS)[TraceStep][number];
 
-/** Why a trace ended. `changed`: the device has another owner. */
+/** Why a trace ended. `changed`: the device was bound, or given a token, again. */
 export const TRACE_ENDS = ["time", "stopped", "full", "changed"] as const;
 export type TraceEnd = (typeof TRACE_ENDS)[number];
 

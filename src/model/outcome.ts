@@ -34,6 +34,23 @@ export const BY_CONSENT: ReadonlySet<string> = new Set<Refusal>([
   "purpose-denied",
 ]);
 
+/** Stands for every reason that says what a person has decided, or what a court has. */
+export const NOT_PERMITTED = "not-permitted";
+export type OpenRefusal = Refusal | typeof NOT_PERMITTED;
+const HELD: Refusal = "legal-hold";
+const openReason = (reason: Refusal): OpenRefusal =>
+  BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason;
+
+/** The reasons for who may not learn what a person or a court has decided. */
+export const OPEN_REFUSALS: readonly OpenRefusal[] = [...new Set(REFUSAL_REASONS.map(openReason))];
+
+/** The same counts by these. */
+export function openRefused(refused: Readonly<Record<Refusal, number>>): Record<OpenRefusal, number> {
+  const counts = Object.fromEntries(OPEN_REFUSALS.map((reason) => [reason, 0])) as Record<OpenRefusal, number>;
+  for (const reason of REFUSAL_REASONS) counts[openReason(reason)] += refused[reason];
+  return counts;
+}
+
 /** What says something of a person, or that there is none: the way a message is acknowledged tells no one. */
 export const OF_A_PERSON: ReadonlySet<string> = new Set<string>([
   ...BY_CONSENT,

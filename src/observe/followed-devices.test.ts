@@ -8,14 +8,16 @@ const PLUG = "plug" as DeviceKey;
 const ADMITTED = { step: "admission", outcome: "admitted" } as const;
 
 let traces: FollowedDevices;
+let stands: boolean;
 beforeEach(() => {
+  stands = true;
   vi.useFakeTimers();
   traces = new FollowedDevices({ mostMs: 600_000, most: 3, mostOfOwner: 2, mostLines: 5 });
 });
 afterEach(() => vi.useRealTimers());
 
 function begun(device: DeviceKey, owner = "anna"): string {
-  const trace = traces.start(device, owner);
+  const trace = traces.start(device, owner, () => stands);
   if (trace === undefined) throw new Error("too many");
   return trace.id;
 }
@@ -46,11 +48,11 @@ it("ends when it is full", () => {
 it("there are so many at a time, and so many of one owner, of whom an ended one makes room", () => {
   const first = begun(LAMP);
   begun(PLUG);
-  expect(traces.start(LAMP, "anna")).toBeUndefined();
+  expect(traces.start(LAMP, "anna", () => stands)).toBeUndefined();
   begun(LAMP, "berta");
-  expect(traces.start(LAMP, "carla")).toBeUndefined();
+  expect(traces.start(LAMP, "carla", () => stands)).toBeUndefined();
   vi.advanceTimersByTime(600_000);
-  expect(traces.start(LAMP, "anna")).toBeDefined();
+  expect(traces.start(LAMP, "anna", () => stands)).toBeDefined();
   expect(traces.get(first, "anna")).toBeUndefined();
 });
 
@@ -70,13 +72,25 @@ it("says nothing more once the device has another owner, nor what it said before
   expect(traces.get(id, "anna")).toMatchObject({ ended: "changed", lines: [] });
 });
 
-it("says nothing more of any device once it was not heard which of them have changed", () => {
-  const [lamp, plug] = [begun(LAMP), begun(PLUG)];
+it("says nothing more of any device, nor what it said before, once it is not known which have changed hands", () => {
+  const ids = [begun(LAMP), begun(PLUG)];
   traces.tell(LAMP, ADMITTED);
   traces.allChanged();
-  expect([lamp, plug].map((id) => traces.get(id, "anna"))).toMatchObject([
-    { ended: "changed", lines: [] },
-    { ended: "changed", lines: [] },
-  ]);
-  expect(traces.running).toBe(0);
+  for (const id of ids) expect(traces.get(id, "anna")).toMatchObject({ ended: "changed", lines: [] });
+});
+
+it("does not begin for who is gone, and is not kept at its end for them", () => {
+  begun(LAMP);
+  stands = false;
+  expect(traces.start(PLUG, "anna", () => stands)).toBeUndefined();
+  vi.advanceTimersByTime(600_000);
+  expect([traces.of("anna"), traces.running]).toEqual([[], 0]);
+});
+
+it("an ended one makes no room while no other can begin", () => {
+  const ended = begun(LAMP);
+  vi.advanceTimersByTime(600_000);
+  for (const owner of ["anna", "berta", "carla"]) begun(PLUG, owner);
+  expect(traces.start(LAMP, "anna", () => stands)).toBeUndefined();
+  expect(traces.get(ended, "anna")).toMatchObject({ ended: "time" });
 });

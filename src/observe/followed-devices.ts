@@ -28,6 +28,7 @@ interface Kept extends Trace {
   /** Gone once it has ended. */
   device: DeviceKey | undefined;
   readonly owner: string;
+  readonly stands: () => boolean;
   readonly timer: NodeJS.Timeout;
   ended: TraceEnd | undefined;
   lines: TraceLineOf[];
@@ -48,10 +49,10 @@ export class FollowedDevices implements TracePort {
     return this.#running;
   }
 
-  /** `undefined`: there are too many. */
-  start(device: DeviceKey, owner: string): Trace | undefined {
+  /** `undefined`: there are too many, or the owner is gone. `stands`: whether the owner is still there. */
+  start(device: DeviceKey, owner: string, stands: () => boolean): Trace | undefined {
     const { most, mostOfOwner, mostMs } = this.#options;
-    if (this.#running >= most) return undefined;
+    if (!stands() || this.#running >= most) return undefined;
     const own = this.#of(owner);
     const over = own.find(({ ended }) => ended !== undefined);
     if (own.length >= mostOfOwner && over !== undefined) this.#all.delete(over);
@@ -65,6 +66,7 @@ export class FollowedDevices implements TracePort {
       lines: [],
       device,
       owner,
+      stands,
       timer: setTimeout(() => this.#end(kept, "time"), mostMs).unref(),
     };
     this.#all.add(kept);
@@ -101,7 +103,7 @@ export class FollowedDevices implements TracePort {
     for (const { id } of this.#of(owner)) this.forget(id, owner);
   }
 
-  /** The device has another owner, or none: what it said before is not for who follows it now. */
+  /** It was bound, or given a token, again, or has no owner any more: what it said before is not for who follows it now. */
   deviceChanged(device: DeviceKey): void {
     for (const kept of [...(this.#byDevice.get(device) ?? [])]) {
       kept.lines = [];
@@ -109,7 +111,7 @@ export class FollowedDevices implements TracePort {
     }
   }
 
-  /** Which devices changed was not heard. */
+  /** Devices may have changed hands unheard. */
   allChanged(): void {
     for (const device of [...this.#byDevice.keys()]) this.deviceChanged(device);
   }
@@ -128,5 +130,7 @@ export class FollowedDevices implements TracePort {
     ofDevice?.delete(kept);
     if (ofDevice?.size === 0) this.#byDevice.delete(device);
     this.#running -= 1;
+    // Last, as it may end the owner.
+    if (!kept.stands()) this.#all.delete(kept);
   }
 }

@@ -37,6 +37,14 @@ it("tells rates between two readings, by reason, and nothing of the first", () =
   expect(history.columns()).toMatchObject({ at: [0, 5_000], received: [0, 10], refusedBy: { "over-rate": [0, 2] } });
 });
 
+it("tells what a person or a court has decided as one reason", () => {
+  const metrics = new Metrics({ eventLoopDelayMs: 250 });
+  const history = new History(5_000, 3_600_000);
+  history.add(reading(metrics, 0));
+  for (const reason of ["legal-hold", "consent-withdrawn", "guardian-missing"] as const) metrics.refused(reason, 10);
+  expect(history.add(reading(metrics, 5))).toMatchObject({ refused: 6, refusedBy: { "not-permitted": 6 } });
+});
+
 it("tells the quantiles of what was acknowledged since the reading before", () => {
   const metrics = new Metrics({ eventLoopDelayMs: 250 });
   const history = new History(5_000, 3_600_000);

@@ -1,8 +1,8 @@
 /** The last hour of a gateway in figures, in memory: a ring of columns that never grows. */
 import { SAMPLED, type Sampled } from "../model/console.ts";
+import { OPEN_REFUSALS, type OpenRefusal, openRefused } from "../model/outcome.ts";
 import type { BooksSnapshot } from "./books.ts";
 import type { Distribution } from "./distribution.ts";
-import { TOLD_REFUSALS, type ToldRefusal, toldRefusals } from "./told-refusals.ts";
 
 /** A gateway at one moment: counters since its start, and what is so just then. */
 export interface Reading {
@@ -26,12 +26,12 @@ export type OfTheMoment =
 
 /** `null`: there was nothing to measure. */
 export type SampleOf = { readonly at: number } & Readonly<Record<Sampled, number | null>> & {
-    readonly refusedBy: Readonly<Partial<Record<ToldRefusal, number>>>;
+    readonly refusedBy: Readonly<Partial<Record<OpenRefusal, number>>>;
   };
 
 export type HistoryOf = { readonly everyMs: number; readonly at: number[] } & Readonly<
   Record<Sampled, (number | null)[]>
-> & { readonly refusedBy: Readonly<Partial<Record<ToldRefusal, number[]>>> };
+> & { readonly refusedBy: Readonly<Partial<Record<OpenRefusal, number[]>>> };
 
 type Before = Pick<Reading, "elapsed" | "forwarded"> & {
   readonly books: BooksSnapshot;
@@ -64,7 +64,7 @@ export class History {
   /** As columns, the oldest first. */
   columns(): HistoryOf {
     const samples = this.#samples;
-    const reasons = TOLD_REFUSALS.filter((reason) => samples.some(({ refusedBy }) => refusedBy[reason]));
+    const reasons = OPEN_REFUSALS.filter((reason) => samples.some(({ refusedBy }) => refusedBy[reason]));
     return {
       everyMs: this.#everyMs,
       at: samples.map(({ at }) => at),
@@ -85,10 +85,10 @@ function sampleOf({ at, elapsed, books, forwarded, puback, now }: Reading, befor
   const rate = (present: number, earlier: number | undefined): number =>
     seconds > 0 ? round(Math.max(0, present - (earlier ?? 0)) / seconds) : 0;
   const was = before?.books;
-  const refusedBy: Partial<Record<ToldRefusal, number>> = {};
-  const [told, toldBefore] = [toldRefusals(books.refused), was && toldRefusals(was.refused)];
-  for (const reason of TOLD_REFUSALS) {
-    const refused = rate(told[reason], toldBefore?.[reason]);
+  const refusedBy: Partial<Record<OpenRefusal, number>> = {};
+  const [refusals, earlier] = [openRefused(books.refused), was && openRefused(was.refused)];
+  for (const reason of OPEN_REFUSALS) {
+    const refused = rate(refusals[reason], earlier?.[reason]);
     if (refused > 0) refusedBy[reason] = refused;
   }
   const fresh = puback.buckets.map((count, index) => count - (before?.buckets[index] ?? 0));

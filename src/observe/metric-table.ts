@@ -15,6 +15,7 @@ import {
   FORECAST_OUTCOMES,
   HTTP_REFUSALS,
   NETWORK_NOTICE_OUTCOMES,
+  NOT_PERMITTED,
   PLACE_OUTCOMES,
   REFUSAL_REASONS,
   SECURITY_EVENTS,
@@ -25,7 +26,6 @@ import { SERVICE_ORIGINS } from "../model/service.ts";
 import { SINKS } from "../model/sink.ts";
 import { LOG_ALARMS, type LogAlarm } from "./log-alarms.ts";
 import { counter, gauge, guarded, histogram, type MetricRow, summary } from "./metric-row.ts";
-import { NOT_PERMITTED } from "./told-refusals.ts";
 import { VERSION } from "./version.ts";
 
 export const CLIENT_KINDS = ["device", "service"] as const;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BY_CONSENT, DEAD_LETTER_REASONS, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
+import { BY_CONSENT, DEAD_LETTER_REASONS, NOT_PERMITTED, REFUSAL_REASONS, type Refusal } from "../model/outcome.ts";
 import { READINESS_REASONS } from "../model/readiness.ts";
 import { EventLoopWatch } from "./event-loop.ts";
 import type { MetricRow } from "./metric-row.ts";
@@ -7,7 +7,6 @@ import { METRICS } from "./metric-table.ts";
 import { Metrics } from "./metrics.ts";
 import { ProcessFigures } from "./process-figures.ts";
 import { Refreshes } from "./refreshes.ts";
-import { NOT_PERMITTED } from "./told-refusals.ts";
 import { VERSION } from "./version.ts";
 
 let metrics: Metrics;

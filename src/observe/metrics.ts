@@ -27,6 +27,7 @@ import {
   type HttpRefusal,
   NETWORK_NOTICE_OUTCOMES,
   type NetworkNoticeOutcome,
+  openRefused,
   PLACE_OUTCOMES,
   type PlaceOutcome,
   SECURITY_EVENTS,
@@ -56,7 +57,6 @@ import {
 import { ProcessFigures } from "./process-figures.ts";
 import { Refreshes } from "./refreshes.ts";
 import { by, registerAll, type Sources, single } from "./scrape.ts";
-import { toldRefusals } from "./told-refusals.ts";
 import { VERSION } from "./version.ts";
 
 /** Gauges whose value another part provides. `breakerOpen` is 0 or 1. */
@@ -369,7 +369,7 @@ export class Metrics extends BookCounts {
   /** Where few send, a single refusal or hold would tell what a person has decided, or a court. */
   #openSources(): Partial<Sources> {
     return {
-      refused: () => by("reason", toldRefusals(this.books().refused)),
+      refused: () => by("reason", openRefused(this.books().refused)),
       erasuresOpen: () => by("state", { running: this.#erasuresOpen.running + this.#erasuresOpen.held }),
     };
   }

@@ -186,6 +186,13 @@ describe("what is to be seen", () => {
     const tabs = await Promise.all(Array.from({ length: 6 }, () => client.live(leave.signal)));
     expect(tabs.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 429, 429]);
     leave.abort();
+    const text = await token("many-browsers", "operate");
+    const leaveAll = new AbortController();
+    const browsers = await Promise.all(Array.from({ length: 3 }, () => ConsoleClient.signedIn(system, text)));
+    const ofToken = browsers.flatMap((one) => Array.from({ length: 3 }, () => one.live(leaveAll.signal)));
+    const statuses = (await Promise.all(ofToken)).map(({ status }) => status);
+    expect(statuses.filter((status) => status !== 200)).toEqual([429]);
+    leaveAll.abort();
   });
 
   test("a gateway of another version is shown with what it tells, and changes nothing here", async () => {
@@ -223,6 +230,16 @@ describe("one device", () => {
     await system.say(device, "no json");
     const shown = refusals.parse((await operator.post("refusals", { device: device.id })).json);
     expect(shown.refusals.map(({ reason }) => reason)).toEqual(["invalid-payload"]);
+    expect((await audited("refusals-read")).slice(0, 2)).toEqual([
+      'operator asked {"token":"on-call"}',
+      "operator done {}",
+    ]);
+    const silent = await system.device({ consent: null });
+    await system.say(silent, { status: { power_on: true } });
+    const ofSilent = refusals.parse((await operator.post("refusals", { device: silent.id })).json).refusals;
+    expect(ofSilent.map(({ reason }) => reason)).toEqual(["not-consented"]);
+    const { books } = overview.parse((await operator.get("overview")).json).frame;
+    expect(Object.keys(books.refused)).not.toContain("no-consent");
     const other = await operator.post("refusals", { device: "no-such-device" });
     expect(other.json).toEqual({ refusals: [] });
     expect(code(await operator.post("refusals", { device: device.id }, {}))).toBe("403 not-from-the-page");
@@ -274,6 +291,7 @@ describe("acts", () => {
     const { byReason, letters: one } = await listed();
     expect(byReason).toMatchObject([{ reason: "sink-rejected", letters: 1, messages: 1 }]);
     const id = one[0]?.id ?? "";
+    for (const at of [one[0]?.at, byReason[0]?.oldestAt]) expect((at ?? 1) % 60_000).toBe(0);
     expect(code(await operator.post("letters/replay", { id, confirm: "yes" }))).toBe("400 not-confirmed");
     const colleague = await signedIn("colleague");
     const act = { id, confirm: CONFIRM.replay(id) };

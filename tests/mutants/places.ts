@@ -401,9 +401,9 @@ export const PLACES: readonly Place[] = [
   },
   {
     breaks: "metrics without a token tell nothing of a legal hold",
-    file: "src/observe/told-refusals.ts",
-    from: "return !BY_CONSENT.has(reason) && reason !== HELD;",
-    to: "return true;",
+    file: "src/model/outcome.ts",
+    from: "BY_CONSENT.has(reason) || reason === HELD ? NOT_PERMITTED : reason",
+    to: "reason",
     tests: ["src/observe/metrics.test.ts"],
   },
   {

@@ -34,7 +34,7 @@ export function consentView() {
           consent.purposes.map(({ purpose, consented, suspended }) => [
             PURPOSE[purpose] ?? purpose,
             tens(consented),
-            suspended === null ? tens(suspended) : suspended === 0 ? "0" : mark("warn", whole(suspended)),
+            suspended === null ? tens(suspended) : mark("warn", tens(suspended)),
           ]),
         ),
       ]);

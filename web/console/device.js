@@ -12,7 +12,7 @@ import { age, moment } from "./figures.js";
 import { explain } from "./guide.js";
 import { button, card, empty, facts, mark, Part, table, view } from "./parts.js";
 import { traceTable } from "./trace-table.js";
-import { DROPPED, problemText, TRACE_END } from "./words.js";
+import { DROPPED, problemText, TOGETHER, TRACE_END } from "./words.js";
 
 /** @typedef {import("./api.js").Refusals} Refusals */
 /** @typedef {import("./api.js").Trace} Trace */
@@ -77,7 +77,7 @@ export function deviceView({ old }) {
       question: {
         title: "Trace this device for ten minutes?",
         text: [
-          "For ten minutes this gateway notes of each of its messages which step it has come to, and when. No payload, no topic, no address. Only you see it, and it is forgotten with your session.",
+          "For ten minutes this gateway notes of each of its messages which step it has come to, and when. No payload, no topic, no address. Only you see it, and it is forgotten with your session, or when you say so.",
           "Messages that may not be used are not traced either. That you traced a device stands in the audit log.",
         ],
         yes: "Begin the trace",
@@ -131,7 +131,9 @@ function refusalsShown({ refusals }) {
         moment(at, Date.now()),
         mark(reason in DROPPED ? "warn" : "bad", reason),
         [path, rule === undefined ? undefined : `rule ${rule}`].filter((part) => part !== undefined).join(", ") || "–",
-        explain(el("span", {}), (guide) => sentence(DROPPED[reason] ?? guide.refusals[reason] ?? "")),
+        explain(el("span", {}), (guide) =>
+          sentence(reason === "not-consented" ? TOGETHER[reason] : (DROPPED[reason] ?? guide.refusals[reason] ?? "")),
+        ),
       ]),
   );
 }

@@ -60,14 +60,13 @@ export function lettersView({ old }) {
         question: {
           title: `Replay all ${counted(total, "dead letter")}?`,
           text: [
-            "All their messages go back into the queue and through the whole path, consent included. What still fails becomes a dead letter again. Letters under a legal hold stay as they are.",
+            "All their messages go back into the queue and through the whole path, consent included. What still fails becomes a dead letter again. Some may have to stay.",
             "Repair the cause first. The act stands in the audit log.",
           ],
           yes: "Replay all",
         },
         make: () => replay("all"),
-        done: ({ done, left }) =>
-          `${counted(done, "letter")} replayed.${left > 0 ? ` ${counted(left, "letter")} must stay.` : ""}`,
+        done: ({ done, left }) => `${counted(done, "letter")} replayed.${left > 0 ? ` ${whole(left)} left.` : ""}`,
         look: async () => `Looked again: ${counted((await ask()).total, "letter is", "letters are")} there.`,
         after: read,
       }),
@@ -165,7 +164,9 @@ function lettersShown({ total, byReason, letters }, old, doings) {
   ];
 }
 
-/** @param {number} at */
+/** In whole minutes, as it is told. @param {number} at */
 function since(at) {
-  return at === 0 ? "cannot be read" : age((Date.now() - at) / 1_000);
+  if (at === 0) return "cannot be read";
+  const minutes = Math.floor((Date.now() - at) / 60_000);
+  return minutes < 1 ? "under 1 min" : age(60 * minutes);
 }

@@ -49,13 +49,13 @@ export class Link {
     if (document.hidden) return this.hearing.standing({ state: "hidden" });
     const leave = new AbortController();
     this.#leave = leave;
-    // Also for the first answers: a connection that died while the machine slept gives none.
     this.#listen();
     if (this.#known === undefined) this.hearing.standing({ state: "opening" });
     try {
       const body = await live(leave.signal);
       const now = await overview();
-      if (leave.signal.aborted || body === null) return;
+      leave.signal.throwIfAborted();
+      if (body === null) return;
       this.#tries = 0;
       this.#heard(now);
       this.#listen();
@@ -66,7 +66,7 @@ export class Link {
       );
       this.#lost("lost");
     } catch (error) {
-      const code = codeOf(error);
+      const code = leave.signal.reason === "silent" ? "lost" : codeOf(error);
       if (code === "fault" && !leave.signal.aborted && !(error instanceof TypeError)) reportError(error);
       if (!leave.signal.aborted || leave.signal.reason === "silent") this.#lost(code);
     }

@@ -7,7 +7,7 @@ import { Chart } from "./charts.js";
 import { age, milliseconds, percent, share, short, sum, whole } from "./figures.js";
 import { card, facts, mark, meter, Part, sums, view } from "./parts.js";
 import { refusedLines } from "./series.js";
-import { DURABILITY, READINESS } from "./words.js";
+import { DURABILITY, READINESS, TOGETHER } from "./words.js";
 
 /** @typedef {import("./api.js").Overview} Overview */
 /** @typedef {import("../../src/http/operate/shapes.ts").Frame} Frame */
@@ -32,7 +32,7 @@ export function overviewView() {
       "div",
       { class: "cards charts" },
       card("Messages a second", rates.element),
-      card("Refused, by reason", refused.element),
+      card("Refused, by reason", refused.element, el("p", { class: "about" }, TOGETHER["not-permitted"])),
       card("Time to the PUBACK", puback.element),
       card("Backlog, messages", backlog.element),
     ),

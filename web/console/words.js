@@ -11,7 +11,7 @@ const PROBLEMS = {
   "too-many-watchers": "Too many tabs are open on this gateway. Close one, then try again.",
   "too-many-traces": "Too many traces run at the moment. End one, or wait until one ends.",
   "unknown-trace": "This trace is over and forgotten.",
-  "letter-taken": "It is not there any more: replayed, removed or expired, or somebody else replays it at this moment.",
+  "letter-taken": "It is gone, taken by another operator, or must stay.",
   "config-invalid":
     "The configuration was refused as a whole, and the running one stays. The log names each option and why.",
   unavailable: "Redis does not answer the gateway, so nothing can be done at the moment.",
@@ -88,7 +88,14 @@ export const TRACE_END = {
   time: "It ran for its ten minutes.",
   stopped: "It was ended.",
   full: "It ended early: it had as many lines as it may keep.",
-  changed: "It ended early: the device was bound again, or given another token.",
+  changed: "It ended early: the device was bound, or given a token, again.",
+};
+
+/** Several reasons under one name: which of them it was is for the person alone. */
+export const TOGETHER = {
+  "not-permitted":
+    "“not-permitted” stands for every reason of consent and of legal holds: which of them it was is not told here.",
+  "not-consented": "consent does not cover it; for which reason is not told here",
 };
 
 /** Of a message that was left out in part. @type {Record<string, string>} */

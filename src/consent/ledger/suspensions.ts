@@ -28,6 +28,7 @@ const AS_OF = "as-of";
 /** When that scan was, Unix ms; and of how many devices each purpose may use something. */
 const COUNTED_AT = "counted-at";
 const consentedField = (purpose: Purpose): string => `consented-${purpose}`;
+const COUNT = /^\d{1,15}$/;
 
 const REMEMBER_COUNTS: RedisScript = {
   name: "consentryRememberSuspended",
@@ -89,12 +90,13 @@ export class Suspensions {
     return { analytics, weather, scene, network };
   }
 
-  /** As of the last survey; `undefined` before the first. Throws `REDIS_UNAVAILABLE`. */
+  /** As of the last survey; `undefined` before the first, and where something there is no count. Throws `REDIS_UNAVAILABLE`. */
   async coverage(): Promise<Coverage | undefined> {
     const fields = [COUNTED_AT, ...PURPOSES.map(consentedField)];
     const found = await orRedisUnavailable(() => this.#redis.hmget(this.#keyspace.devicesSuspended, ...fields));
     const [countedAt, analytics = 0, weather = 0, scene = 0, network = 0] = found.map(Number);
     if (found[0] === null || countedAt === undefined) return undefined;
+    if (!found.every((text) => text === null || COUNT.test(text))) return undefined;
     return { consented: { analytics, weather, scene, network }, countedAt };
   }
 

@@ -17,8 +17,6 @@ import { CONFIRM, letters, reload, reloaded, replay, replayed, trace, traceAsked
 
 const API = `${CONSOLE_PATH}/api`;
 const MOST_LISTED = 200;
-/** Exact, the time of a letter would tie it to a device that is traced. */
-const LISTED_TO_MS = 10 * MINUTE_MS;
 const tracePath = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9_-]{12}$/) });
 
 export function actRoutes(scope: Scope, ports: ConsolePorts, sessions: Sessions): void {
@@ -33,9 +31,12 @@ export function actRoutes(scope: Scope, ports: ConsolePorts, sessions: Sessions)
       return {
         total: all.length,
         byReason: byReason(all),
-        letters: all
-          .slice(0, MOST_LISTED)
-          .map(({ id, reason, at, messages }) => ({ id, reason, at: at - (at % LISTED_TO_MS), messages })),
+        letters: all.slice(0, MOST_LISTED).map(({ id, reason, at, messages }) => ({
+          id,
+          reason,
+          at: inMinutes(at),
+          messages,
+        })),
       };
     },
   );
@@ -52,10 +53,12 @@ export function actRoutes(scope: Scope, ports: ConsolePorts, sessions: Sessions)
     },
     async (request, reply) => {
       const { id } = request.body;
-      const { done, held } = await ports.letters(sessionOf(request).use).replay(id);
-      // Of one letter it is not told that a hold keeps it: beside a trace that would name a person.
+      const acts = ports.letters(sessionOf(request).use);
+      const before = id === "all" ? (await acts.list()).length : 1;
+      const { done } = await acts.replay(id);
+      // Under a hold, gone, taken: which of them would say something of the person beside a trace of their device.
       if (id !== "all" && done === 0) return refuse(reply, "letter-taken");
-      return reply.send({ done, left: held });
+      return reply.send({ done, left: Math.max(0, before - done) });
     },
   );
 
@@ -74,7 +77,7 @@ export function actRoutes(scope: Scope, ports: ConsolePorts, sessions: Sessions)
 function traceRoutes(scope: Scope, { traces, lookup, audit }: ConsolePorts, sessions: Sessions): void {
   scope.get(
     `${API}/traces`,
-    { schema: { operationId: "consoleTraces", response: { 200: traceList } } },
+    { config: { ofDevice: true }, schema: { operationId: "consoleTraces", response: { 200: traceList } } },
     async (request) => ({
       traces: traces.of(sessionOf(request).id).map(({ lines: _, ...one }) => shown({ ...one })),
     }),
@@ -89,19 +92,22 @@ function traceRoutes(scope: Scope, { traces, lookup, audit }: ConsolePorts, sess
     async (request, reply) => {
       const session = sessionOf(request);
       const { id, use } = session;
+      // It may have ended while the line was written; nothing would end the trace then.
+      const stands = () => sessions.standing(session) !== "ended";
       const device = lookup.deviceKey(request.body.device);
       const asked = { act: "device-traced", device, use, refused: (trace: unknown) => trace === undefined } as const;
-      // The session may have ended while the audit line was written: then no one is left to read it or to end it.
-      const start = () => (sessions.standing(session) === "stands" ? traces.start(device, id) : undefined);
-      const begun = await asOperator(audit, asked, start);
-      if (begun === undefined) return refuse(reply, "too-many-traces");
+      const begun = await asOperator(audit, asked, () => traces.start(device, id, stands));
+      if (begun === undefined) return refuse(reply, stands() ? "too-many-traces" : "session-ended");
       return reply.code(201).send({ ...shown(begun), lines: [] });
     },
   );
 
   scope.get(
     `${API}/traces/:id`,
-    { schema: { operationId: "consoleTraceOf", params: tracePath, response: { 200: trace } } },
+    {
+      config: { ofDevice: true },
+      schema: { operationId: "consoleTraceOf", params: tracePath, response: { 200: trace } },
+    },
     async (request, reply) => {
       const found = traces.get(request.params.id, sessionOf(request).id);
       if (found === undefined) return refuse(reply, "unknown-trace");
@@ -149,11 +155,16 @@ function inMs(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : Math.round(ms * 10) / 10;
 }
 
+/** Beside the lines of a trace a finer time would say whose letter it is. */
+function inMinutes(at: number): number {
+  return Math.floor(at / MINUTE_MS) * MINUTE_MS;
+}
+
 function byReason(all: readonly DeadLetter[]): z.infer<typeof letters>["byReason"] {
   return (Object.keys(DEAD_LETTER_REASONS) as DeadLetterReason[]).flatMap((reason) => {
     const of = all.filter((letter) => letter.reason === reason);
     if (of.length === 0) return [];
     const messages = of.reduce((sum, letter) => sum + letter.messages, 0);
-    return [{ reason, letters: of.length, messages, oldestAt: Math.min(...of.map(({ at }) => at)) }];
+    return [{ reason, letters: of.length, messages, oldestAt: inMinutes(Math.min(...of.map(({ at }) => at))) }];
   });
 }

@@ -1,9 +1,9 @@
 /** All that is so on this gateway now, in one frame: made once for all who look on. */
+import { openRefused } from "../../model/outcome.ts";
 import { PURPOSES } from "../../model/purposes.ts";
 import type { StandingAlarm } from "../../observe/alarms.ts";
 import { quantileMs, type Reading, type SampleOf } from "../../observe/history.ts";
 import type { MetricName } from "../../observe/metric-table.ts";
-import { toldRefusals } from "../../observe/told-refusals.ts";
 import type { ConsolePorts } from "./ports.ts";
 import type { Frame } from "./shapes.ts";
 
@@ -39,7 +39,7 @@ export function readingOf({ metrics }: Pick<ConsolePorts, "metrics">, at: number
       devices: value("connections", "device"),
       services: value("connections", "service"),
       deadLetters: value("deadLetters"),
-      eventLoopP99Ms: (metrics.figure("eventLoopDelay").of["0.99"] ?? 0) * 1_000,
+      eventLoopP99Ms: orZero(metrics.figure("eventLoopDelay").of["0.99"]) * 1_000,
     },
   };
 }
@@ -48,7 +48,8 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
   const { metrics } = ports;
   const value = readerOf(metrics);
   const { ready, reasons } = ports.readiness();
-  const backupAge = Number(metrics.figure("backupAge")[0]?.[1]);
+  const books = metrics.books();
+  const backupAge = metrics.figure("backupAge")[0]?.[1] ?? Number.POSITIVE_INFINITY;
   const policyVersion = ports.policyVersion();
   return {
     version: ports.version,
@@ -56,7 +57,7 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
     ready,
     reasons: [...reasons],
     sample: { ...sample, refusedBy: { ...sample.refusedBy } },
-    books: { ...metrics.books(), refused: toldRefusals(metrics.books().refused) },
+    books: { ...books, refused: openRefused(books.refused) },
     backlogLimitBytes: value("backlogLimit"),
     deadLetterBytes: value("deadLetterBytes"),
     deadLetterLimitBytes: value("deadLetterLimit"),
@@ -79,7 +80,7 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
         consented: inTens(asked.coverage?.consented[purpose]),
         suspended: inTens(value("devicesSuspended", purpose)),
       })),
-      ...(asked.coverage && Number.isInteger(asked.coverage.countedAt) && { countedAt: asked.coverage.countedAt }),
+      ...(asked.coverage && { countedAt: asked.coverage.countedAt }),
       ...withdrawalsOf(metrics),
     },
     rights: rightsOf(value, asked.erasures, now),
@@ -89,24 +90,30 @@ export function frameOf(ports: ConsolePorts, { sample, alarms }: Looked, asked: 
 
 type Value = (name: MetricName, label?: string) => number;
 
-/** The sum of its series, or of those with this value of a label. What Redis has of no number counts 0: one must not darken the rest. */
+/** The sum of its series, or of those with this value of a label. What is no number would leave the page without any. */
 function readerOf(metrics: ConsolePorts["metrics"]): Value {
   return (name, label) =>
-    (metrics.figure(name) as Series).reduce(
-      (sum, [labels, value]) =>
-        (label === undefined || Object.values(labels).includes(label)) && Number.isFinite(value) ? sum + value : sum,
-      0,
-    );
+    (metrics.figure(name) as Series)
+      .filter(([labels]) => label === undefined || Object.values(labels).includes(label))
+      .reduce((sum, [, value]) => sum + orZero(value), 0);
+}
+
+function orZero(value: number | undefined): number {
+  return value !== undefined && Number.isFinite(value) ? value : 0;
 }
 
 function inTens(count: number | undefined): number | null {
   const tens = Math.floor((count ?? 0) / COUNTED_IN) * COUNTED_IN;
-  return tens > 0 ? tens : null;
+  return tens === 0 ? null : tens;
 }
 
 function withdrawalsOf(metrics: ConsolePorts["metrics"]): Pick<Frame["consent"], "withdrawals" | "withdrawalP99Ms"> {
   const { bounds = [], buckets = [], count = 0 } = metrics.figure("withdrawal")[0]?.[1] ?? {};
-  return { withdrawals: inTens(count), withdrawalP99Ms: quantileMs(bounds, buckets, 0.99) };
+  const withdrawals = inTens(count);
+  const p99 = withdrawals === null ? null : quantileMs(bounds, buckets, 0.99);
+  // Between the bounds it would move with each of them.
+  const bound = p99 === null ? null : (bounds.map((seconds) => seconds * 1_000).find((ms) => ms >= p99) ?? p99);
+  return { withdrawals, withdrawalP99Ms: bound };
 }
 
 function rightsOf(value: Value, erasures: Asked["erasures"], now: number): Frame["rights"] {

@@ -34,7 +34,7 @@ const BODY_LIMIT_BYTES = 4_096;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** A page asks for as many files at once as it has; and each stream holds a connection. */
-const SAMPLING = { everyMs: 5_000, hourMs: HOUR_MS, mostStreams: 32, mostOfSession: 4 };
+const SAMPLING = { everyMs: 5_000, hourMs: HOUR_MS, mostStreams: 32, mostOfToken: 8, mostOfSession: 4 };
 
 /** The charts of the page. */
 const PACKAGED = {

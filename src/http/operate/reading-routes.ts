@@ -1,7 +1,8 @@
 /** What is to be seen on the console: of the whole gateway at once and live, and what is asked for apart. */
-import { toldReason } from "../../observe/told-refusals.ts";
+import { BY_CONSENT } from "../../model/outcome.ts";
 import type { Scope } from "../contract.ts";
 import { type EventStream, openStream } from "../event-stream.ts";
+import { asOperator } from "../operator-act.ts";
 import { refuse } from "../problems.ts";
 import type { ConsolePorts } from "./ports.ts";
 import type { Sampler } from "./sampler.ts";
@@ -24,14 +25,14 @@ export function readingRoutes(scope: Scope, ports: ConsolePorts, sampler: Sample
     { handlerTimeout: STREAM_TIMEOUT_MS, exposeHeadRoute: false, schema: { operationId: "consoleLive" } },
     async (request, reply) => {
       const session = sessionOf(request);
-      if (!sampler.mayWatch(session.id)) return refuse(reply, "too-many-watchers");
+      if (!sampler.mayWatch(session)) return refuse(reply, "too-many-watchers");
       let takeBack = (): void => undefined;
       const stream: EventStream = openStream(reply, () => {
         sampler.gone(stream);
         takeBack();
       });
       takeBack = sessions.onEnd(session, () => sampler.end(stream, "session"));
-      sampler.watch(stream, session.id);
+      sampler.watch(stream, session);
     },
   );
 
@@ -54,13 +55,18 @@ export function readingRoutes(scope: Scope, ports: ConsolePorts, sampler: Sample
         response: { 200: refusals },
       },
     },
-    async (request) => ({
-      refusals: ports.refusals.of(ports.lookup.deviceKey(request.body.device)).map(({ at, reason, rule, path }) => ({
-        at,
-        reason: toldReason(reason),
-        ...(rule !== undefined && { rule }),
-        ...(path !== undefined && { path }),
-      })),
-    }),
+    async (request) => {
+      const device = ports.lookup.deviceKey(request.body.device);
+      const asked = { act: "refusals-read", device, use: sessionOf(request).use } as const;
+      const noted = await asOperator(ports.audit, asked, () => ports.refusals.of(device));
+      return {
+        refusals: noted.map(({ at, reason, rule, path }) => ({
+          at,
+          reason: BY_CONSENT.has(reason) ? ("not-consented" as const) : reason,
+          ...(rule !== undefined && { rule }),
+          ...(path !== undefined && { path }),
+        })),
+      };
+    },
   );
 }

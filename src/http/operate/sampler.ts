@@ -2,19 +2,22 @@
  * Looks at the gateway every few seconds: into the ring of the last hour, at the alarms, and, for those who look on, one frame, written
  * out once however many they are.
  */
+import { MINUTE_MS } from "../../model/durations.ts";
 import { Alarms } from "../../observe/alarms.ts";
 import { History } from "../../observe/history.ts";
 import { Periodic } from "../../platform/periodic.ts";
 import type { EventStream } from "../event-stream.ts";
 import { type Asked, frameOf, type Looked, readingOf } from "./frame.ts";
 import type { ConsolePorts } from "./ports.ts";
+import type { ConsoleSession } from "./sessions.ts";
 import { frame, overview, type StreamEnd } from "./shapes.ts";
 
 export interface SamplerOptions {
   readonly everyMs: number;
   readonly hourMs: number;
-  /** In all, and of one session. */
+  /** In all, of one token, and of one session. */
   readonly mostStreams: number;
+  readonly mostOfToken: number;
   readonly mostOfSession: number;
 }
 
@@ -24,8 +27,10 @@ export class Sampler {
   readonly #history: History;
   readonly #alarms: Alarms;
   /** With the session it belongs to. */
-  readonly #streams = new Map<EventStream, string>();
+  readonly #streams = new Map<EventStream, ConsoleSession>();
   #looked: Looked | undefined;
+  /** Of the look at the erasures: each reads all of them. */
+  #askedAt = Number.NEGATIVE_INFINITY;
   #asked: Asked = { coverage: undefined, erasures: [] };
   /** Of this look, once someone has asked for it. */
   #frame: Promise<string> | undefined;
@@ -59,13 +64,16 @@ export class Sampler {
     return this.#overview;
   }
 
-  mayWatch(session: string): boolean {
-    const own = [...this.#streams.values()].filter((one) => one === session);
-    return this.#streams.size < this.#options.mostStreams && own.length < this.#options.mostOfSession;
+  mayWatch(session: ConsoleSession): boolean {
+    const { mostStreams, mostOfToken, mostOfSession } = this.#options;
+    const all = [...this.#streams.values()];
+    const ofToken = all.filter(({ use }) => use?.name === session.use?.name);
+    const own = ofToken.filter(({ id }) => id === session.id);
+    return all.length < mostStreams && ofToken.length < mostOfToken && own.length < mostOfSession;
   }
 
   /** Gets the frame of now, and each from now on. */
-  watch(stream: EventStream, session: string): void {
+  watch(stream: EventStream, session: ConsoleSession): void {
     this.#streams.set(stream, session);
     // What fails here fails at the next look as well, and is said there.
     this.#written().then(
@@ -104,9 +112,11 @@ export class Sampler {
   async #make(): Promise<string> {
     const { erasures } = this.#ports;
     const before = this.#asked;
+    const due = performance.now() - this.#askedAt >= MINUTE_MS;
+    if (due) this.#askedAt = performance.now();
     const [coverage, open] = await Promise.all([
       this.#ports.coverage().catch(() => before.coverage),
-      erasures.open().catch(() => before.erasures),
+      due ? erasures.open().catch(() => before.erasures) : before.erasures,
     ]);
     this.#asked = { coverage, erasures: open };
     if (this.#looked === undefined) throw new Error("looked at before the first look");

@@ -15,9 +15,7 @@ import type { ConsoleSession, Sessions } from "./sessions.ts";
 import { session as sessionShape, signIn } from "./shapes.ts";
 
 export const CONSOLE_PATH = "/operate";
-const NAME = "consentry-console";
 const PATH = `${CONSOLE_PATH}/`;
-const COOKIE: Cookie = { name: NAME, path: PATH, tls: { name: `__Secure-${NAME}`, path: PATH } };
 export const CONSOLE_PAGE: PageHeader = { name: "x-consentry-console", value: /^1$/ };
 const NEEDS = oneOf("operate");
 const EXAMPLE = { name: "on-call", now: 1_767_225_600_000, endsAt: 1_767_227_400_000, endsAtLatest: 1_767_268_800_000 };
@@ -61,7 +59,7 @@ export function signInRoutes(scope: Scope, ports: SessionPorts, known: Sessions,
       if (begun === undefined) return refuse(reply, "too-many-sessions");
       const { secret, session } = begun;
       const seconds = Math.ceil((session.endsAtLatest - Date.now()) / 1_000);
-      setCookie(request, reply, COOKIE, { value: secret, seconds });
+      setCookie(request, reply, cookieOf(known), { value: secret, seconds });
       return reply.code(201).send(shown(session));
     },
   );
@@ -70,7 +68,7 @@ export function signInRoutes(scope: Scope, ports: SessionPorts, known: Sessions,
     `${CONSOLE_PATH}/session`,
     { config: { audit: "keeps nothing" }, schema: { operationId: "leaveConsole", response: { 204: done } } },
     async (request, reply) => {
-      setCookie(request, reply, COOKIE, { value: "", seconds: 0 });
+      setCookie(request, reply, cookieOf(known), { value: "", seconds: 0 });
       const session = givenSession(request, known);
       if (session !== undefined) known.end(session);
       return reply.code(204).send(null);
@@ -96,13 +94,14 @@ export function stayRoutes(scope: Scope, known: Sessions): void {
   );
 }
 
-/** Every route of this scope answers 401 without a session, and changes nothing while no one can say whether its token is still good. */
+/** Every route of this scope answers 401 without a session, and changes nothing and says nothing of a device while no one can say whether its token is still good. */
 export function requireConsoleSession(scope: FastifyInstance, ports: DoorPorts, known: Sessions): void {
   scope.addHook("onRequest", async (request, reply) => {
     const session = givenSession(request, known);
     const standing = session === undefined ? "ended" : known.standing(session);
     if (session === undefined || standing === "ended") return turnAway(reply, ports);
-    if (standing === "unknown" && request.method !== "GET") return refuse(reply, "unavailable");
+    const { ofDevice } = request.routeOptions.config;
+    if (standing === "unknown" && (request.method !== "GET" || ofDevice)) return refuse(reply, "unavailable");
     sessions.set(request, session);
     letIn(request.raw);
     asks(request, { scopes: EVERY_SCOPE, ...(session.use && { use: session.use }) });
@@ -117,13 +116,25 @@ export function sessionOf(request: FastifyRequest): ConsoleSession {
   return session;
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What the route answers is said of one device. */
+    ofDevice?: true;
+  }
+}
+
+function cookieOf({ mark }: Sessions): Cookie {
+  const name = `consentry-console-${mark}`;
+  return { name, path: PATH, tls: { name: `__Secure-${name}`, path: PATH } };
+}
+
 function turnAway(reply: FastifyReply, { metrics }: DoorPorts): FastifyReply {
   metrics.httpRefused("no-session");
   return refuse(reply, "session-ended");
 }
 
 function givenSession(request: FastifyRequest, known: Sessions): ConsoleSession | undefined {
-  const secret = cookieIn(request, COOKIE);
+  const secret = cookieIn(request, cookieOf(known));
   return secret === undefined ? undefined : known.find(secret);
 }
 

@@ -41,6 +41,8 @@ const MOST_OF_TOKEN = 8;
 const LOOK_EVERY_MS = 1_000;
 
 export class Sessions {
+  /** Of these: a browser that reaches two gateways under one host name keeps a cookie of each. */
+  readonly mark = randomBytes(4).toString("hex");
   readonly #options: SessionsOptions;
   readonly #ports: SessionsPorts;
   /** By the digest of what is in the cookie, oldest first. */

@@ -13,7 +13,7 @@
  *   GET    /operate/api/overview           → overview                the last hour, and all that is so now
  *   GET    /operate/api/live               → events                  `frame` (frame), `end` (streamEnd); 429 too-many-watchers
  *   GET    /operate/api/letters            → letters
- *   POST   /operate/api/letters/replay     replay → replayed         409 letter-taken: gone, must stay, or another operator has it
+ *   POST   /operate/api/letters/replay     replay → replayed         409 letter-taken: gone, or another operator has it, or it must stay
  *   POST   /operate/api/refusals           deviceAsked → refusals    the id is in no address and in no log
  *   GET    /operate/api/cells              → cells
  *   GET    /operate/api/keys               → keyAges
@@ -38,11 +38,16 @@ import {
   type TraceStep,
 } from "../../model/console.ts";
 import { ERASURE_OUTCOMES, ERASURE_STATES, ERASURE_STEPS } from "../../model/erasure.ts";
-import { DEAD_LETTER_REASONS, type DeadLetterReason, DROP_REASONS, REFUSAL_REASONS } from "../../model/outcome.ts";
+import {
+  DEAD_LETTER_REASONS,
+  type DeadLetterReason,
+  DROP_REASONS,
+  OPEN_REFUSALS,
+  REFUSAL_REASONS,
+} from "../../model/outcome.ts";
 import { PURPOSES, SERVICE_PURPOSES } from "../../model/purposes.ts";
 import { READINESS_REASONS } from "../../model/readiness.ts";
 import { SERVICE_ORIGINS } from "../../model/service.ts";
-import { TOLD_REFUSALS } from "../../observe/told-refusals.ts";
 import { deviceId } from "../fields.ts";
 
 /** What `confirm` must say, word for word: the page asks with the same words. */
@@ -56,6 +61,8 @@ export const CONFIRM = {
 const count = z.number().int().nonnegative();
 const amount = z.number().nonnegative();
 const deadLetterReason = z.enum(Object.keys(DEAD_LETTER_REASONS) as [DeadLetterReason, ...DeadLetterReason[]]);
+/** What a person or a court has decided is one reason: beside a trace of a device it would be theirs. */
+const openReason = z.enum(OPEN_REFUSALS);
 /** Of a keyed digest: the same on two gateways means the same, and it leads back to nothing. */
 const digest = z.string().regex(/^[0-9a-f]{8,16}$/);
 
@@ -88,7 +95,7 @@ export const sample = z.strictObject({
   at: timestampMs,
   ...figures,
   /** Per second, of those reasons that there were. */
-  refusedBy: z.partialRecord(z.enum(TOLD_REFUSALS), amount),
+  refusedBy: z.partialRecord(openReason, amount),
 });
 export type Sample = z.infer<typeof sample>;
 
@@ -98,7 +105,7 @@ export const history = z.strictObject({
   at: z.array(timestampMs),
   ...columns,
   /** Those reasons that there were in the hour. */
-  refusedBy: z.partialRecord(z.enum(TOLD_REFUSALS), z.array(amount)),
+  refusedBy: z.partialRecord(openReason, z.array(amount)),
 });
 export type History = z.infer<typeof history>;
 
@@ -106,7 +113,7 @@ const books = z.strictObject({
   received: count,
   recovered: count,
   admitted: count,
-  refused: z.record(z.enum(TOLD_REFUSALS), count),
+  refused: z.record(openReason, count),
   stored: count,
   forwardedOnly: count,
   deadLettered: z.record(deadLetterReason, count),
@@ -191,6 +198,7 @@ const consent = z.strictObject({
   countedAt: timestampMs.optional(),
   /** Through this gateway since it started; in tens as well. */
   withdrawals: count.nullable(),
+  /** 99 % of them took at most that: the bound of a bucket, and `null` below ten. */
   withdrawalP99Ms: figure,
 });
 
@@ -254,6 +262,7 @@ export type StreamEnd = z.infer<typeof streamEnd>;
 
 // Dead letters.
 
+/** Times are those of the minute: a finer one would be that of a line of a trace. */
 export const letters = z.strictObject({
   total: count,
   byReason: z.array(
@@ -267,7 +276,7 @@ export type Letters = z.infer<typeof letters>;
 const letterId = z.string().regex(/^[0-9a-f]{24}$/);
 /** `confirm`: `CONFIRM.replay(id)`, or for all of them `CONFIRM.replayAll`. */
 export const replay = z.strictObject({ id: z.union([letterId, z.literal("all")]), confirm: z.string().max(64) });
-/** `left`: must stay as they are. */
+/** `left`: of those that there were, whatever the reason. */
 export const replayed = z.strictObject({ done: count, left: count });
 
 // One device.
@@ -276,11 +285,11 @@ export const replayed = z.strictObject({ done: count, left: count });
 export const deviceAsked = z.strictObject({ device: deviceId });
 
 export const refusals = z.strictObject({
-  /** The last 20 of the last hour, the oldest first, as this gateway remembers them. Reasons of consent are one, and a legal hold shows in none. */
+  /** The last 20 of the last hour, the oldest first, as this gateway remembers them. A legal hold shows in none, and what a person has decided not by its name. */
   refusals: z.array(
     z.strictObject({
       at: timestampMs,
-      reason: z.enum([...TOLD_REFUSALS, ...DROP_REASONS, "takeover"]),
+      reason: z.enum([...REFUSAL_REASONS, ...DROP_REASONS, "takeover", "not-consented"]),
       rule: z.number().int().positive().optional(),
       path: z.string().optional(),
     }),
@@ -306,7 +315,7 @@ export const trace = z.strictObject({
   id: z.string(),
   startedAt: timestampMs,
   endsAt: timestampMs,
-  /** Absent: it runs. `changed`: the device has another owner. */
+  /** Absent: it runs. `changed`: the device was bound, or given a token, again. */
   ended: z.enum(TRACE_ENDS).optional(),
   lines: z.array(traceLine),
 });

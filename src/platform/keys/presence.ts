@@ -10,6 +10,7 @@ import { SCHEMA } from "../../model/schema.ts";
 import type { Keyspace } from "../keyspace.ts";
 import { orRedisUnavailable } from "../redis.ts";
 import { type RedisScript, runScript } from "../redis-script.ts";
+import { type GatewayReport, parseReport } from "./gateway-report.ts";
 import type { KeyReport } from "./live-keys.ts";
 
 /** A killed gateway counts as running for this long. */
@@ -72,16 +73,6 @@ const LIVE: RedisScript = {
 ${SWEEP}
 return redis.call("HVALS", KEYS[2])`,
 };
-
-/** What a gateway reports to the others. */
-export interface GatewayReport extends KeyReport {
-  /** Of what it stores; versions of before there was a number tell none. */
-  readonly schema?: number | undefined;
-  /** The head of its erasure journal: run, number, MAC of the last line. */
-  readonly journal?: readonly [string, number, string] | undefined;
-  /** What it says of itself to those who look at all gateways: of another version, anything. */
-  readonly notice?: object | undefined;
-}
 
 export interface PresenceOptions {
   readonly report: () => GatewayReport;
@@ -152,16 +143,4 @@ export async function liveGateways(redis: Redis, keyspace: Keyspace): Promise<Ga
   const names = [keyspace.gateways, keyspace.gatewayReports];
   const reply = await orRedisUnavailable(() => runScript(redis, LIVE, names, []));
   return Array.isArray(reply) ? reply.map((report) => parseReport(String(report))) : [];
-}
-
-/** Only gateways write it; an unreadable report stands for a gateway of which nothing is known. */
-function parseReport(text: string): GatewayReport {
-  const nothing: GatewayReport = { queue: {}, sealing: [], masters: [], wrapping: "" };
-  try {
-    const report = JSON.parse(text) as Partial<GatewayReport> | null;
-    const isOne = typeof report?.queue === "object" && report.queue !== null && Array.isArray(report.masters);
-    return isOne ? { ...nothing, ...report } : nothing;
-  } catch {
-    return nothing;
-  }
 }
