@@ -95,7 +95,8 @@ describe("a cell", () => {
 
   test("needs from ten to fifteen people, another number for each cell and day", async () => {
     const { counts, activity, rows } = gateway();
-    const cells = Array.from({ length: 120 }, (_, n) => `cell-${n}` as CellId);
+    // So many that some 70 have twelve people each: that all of these draw alike happens once in 10^20 days.
+    const cells = Array.from({ length: 490 }, (_, n) => `cell-${n}` as CellId);
     // In cell n there are 9 to 15 people.
     for (const [n, cell] of cells.entries()) await counts.add(crowd(9 + (n % 7), cell, `of ${cell}`));
     windowOver();
