@@ -126,7 +126,7 @@ describe("locate", () => {
     // Its cell of before would still hold it.
     expect(resolution(2)).toBe(base.defaultResolution);
     expect(locations.placeOf(lat, lon).resolution).toBe(base.defaultResolution);
-    expect(locations.useDensities([{ cell: latLngToCell(lat, lon, 4), resolution: 5 }])).toBe(true);
+    expect(locations.useDensities([{ cell: cellToParent(latLngToCell(lat, lon, 6), 4), resolution: 5 }])).toBe(true);
     expect(resolution(3)).toBe(5);
     // A message from before the newest one is still none to store.
     expect(locations.useDensities(DENSITIES)).toBe(true);
