@@ -6,7 +6,7 @@ import { X509Certificate } from "node:crypto";
 import { copyFile, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
-import { latLngToCell } from "h3-js";
+import { cellToParent, latLngToCell } from "h3-js";
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { builtProgram } from "../../tools/stack/built-program.ts";
@@ -226,7 +226,9 @@ test("a device is read by the dialect as it stands now: it comes back for that",
 test("a table of densities is in force from the next message on; one that is faulty or cut short changes nothing", async () => {
   const table = join(first.certFile, "..", "densities.json");
   const [lat, lon] = [12.9716, 77.5946];
-  const rowsFor = (resolution: number) => JSON.stringify([{ cell: latLngToCell(lat, lon, 4), resolution }]);
+  // Of the table counts what the finest cell lies in by its number: at a border that is another one than lies below the point.
+  const around = cellToParent(latLngToCell(lat, lon, 6), 4);
+  const rowsFor = (resolution: number) => JSON.stringify([{ cell: around, resolution }]);
   await writeFile(table, rowsFor(4));
   const restore = await configure((options) => ({ ...options, deidentify: { location: { densityFile: table } } }));
   expect((await reload()).body).toEqual({ changed: ["deidentify.location.densityFile"], needRestart: [] });
@@ -263,7 +265,7 @@ test("a table of densities is in force from the next message on; one that is fau
 
 test("another policy under the same name is checked, named as what needs a restart, and not published", async () => {
   const shipped = await readFile("config/policies/1.json");
-  const change = { kind: "minor", summary: "Clearer words.", affects: [] };
+  const change = { kind: "minor", summary: "Clearer words." };
   await writeFile(policyFile, JSON.stringify({ ...JSON.parse(shipped.toString("utf8")), version: 2, change }));
   expect((await reload()).body).toEqual({ changed: [], needRestart: ["consent.policyFile"] });
   expect(await signalled()).toMatchObject([
