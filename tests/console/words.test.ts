@@ -51,7 +51,13 @@ it("compares gateways: what differs first, then what not all of them tell", () =
   ]);
 });
 
-const live = { session: "in", standing: { state: "live" }, heardAt: 1, frame: { version: "1" }, ofPage: "1" };
+const live = {
+  session: "in",
+  standing: { state: "live" },
+  heardAt: 1,
+  frame: { version: "1", reasons: [] },
+  ofPage: "1",
+};
 
 it("says nothing while all is well", () => {
   expect(noteOf(live)).toBeUndefined();
@@ -62,9 +68,18 @@ it.each([
   ["a session that ended", { session: "ended" }, "sign-in", true],
   ["a lost connection", { standing: { state: "lost", code: "lost" } }, "try-now", true],
   ["too many tabs", { standing: { state: "lost", code: "too-many-watchers" } }, "try-now", true],
-  ["another version of the gateway", { frame: { version: "2" } }, "reload", false],
+  ["another version of the gateway", { frame: { version: "2", reasons: [] } }, "reload", false],
 ])("says what to do after %s, and whether what is seen is old", (_what, change, act, old) => {
   const note = noteOf({ ...live, ...change });
   expect(note).toMatchObject({ act, old });
   if (old) expect(note?.text).toMatch(/What you see is as of \d\d:\d\d:\d\d\./);
+});
+
+it("says of when the figures out of Redis are while it does not answer, and that the rest is of now", () => {
+  const away = { ...live, frame: { version: "1", reasons: ["redis-unreachable"] } };
+  const note = noteOf({ ...away, redisAt: 1 });
+  expect(note).toMatchObject({ act: "try-now", old: true });
+  expect(note?.text).toMatch(/is as of \d\d:\d\d:\d\d\. The rest is of now\./);
+  expect(noteOf({ ...away, redisAt: 0 })?.text).toContain("may be old");
+  expect(stateOf({ ...away, redisAt: 1 })).toMatchObject({ kind: "good" });
 });

@@ -25,6 +25,8 @@ const menu = byId("menu");
 let now;
 /** By this computer's clock. */
 let heardAt = 0;
+/** Of the last figures that were heard while Redis answered. */
+let redisAt = 0;
 /** @type {LinkStanding} */
 let standing = { state: "opening" };
 /** Whose page this is: another version of the gateway may need another one. @type {string | undefined} */
@@ -40,6 +42,7 @@ const link = new Link({
   heard: (overview) => {
     now = overview;
     heardAt = Date.now();
+    if (!overview.frame.reasons?.includes("redis-unreachable")) redisAt = heardAt;
     version ??= overview.frame.version;
     render();
   },
@@ -206,7 +209,7 @@ function counts({ frame }) {
 
 /** How old what is shown is, at the top, and what to do about it. */
 function tops() {
-  const about = { session, standing, heardAt, frame: now?.frame, ofPage: version };
+  const about = { session, standing, heardAt, redisAt, frame: now?.frame, ofPage: version };
   const { kind, text } = stateOf(about);
   const place = byId("link");
   place.className = `link mark ${kind}`;

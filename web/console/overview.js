@@ -131,6 +131,8 @@ function depths({ books: all, store, durability, redisWrites, backupAgeSeconds, 
 
 /** @param {Frame} frame */
 function foundation({ ready, reasons, store, durability, redisWrites, backupAgeSeconds, startedAt, version }) {
+  // What it said last of itself would otherwise stand here as if it were of now.
+  const away = reasons.includes("redis-unreachable");
   return card(
     "What it stands on",
     facts([
@@ -140,11 +142,14 @@ function foundation({ ready, reasons, store, durability, redisWrites, backupAgeS
           ? mark("good", "Ready")
           : mark("bad", `Not ready: ${reasons.map((one) => READINESS[one] ?? one).join(", ")}`),
       ],
-      ["Redis", redisWrites ? mark("good", "Writes") : mark("bad", "Does not write")],
+      [
+        "Redis",
+        away ? mark("bad", "Does not answer") : redisWrites ? mark("good", "Writes") : mark("bad", "Does not write"),
+      ],
       [
         "Durability",
-        durability === undefined
-          ? "not read yet"
+        away || durability === undefined
+          ? `not ${away ? "known while Redis does not answer" : "read yet"}`
           : mark(durability === "fsync" ? "good" : "warn", `${DURABILITY[durability]} (${durability})`),
       ],
       [

@@ -7,6 +7,7 @@ import { time } from "../shared/format.js";
  * @property {"out" | "in" | "ended"} session
  * @property {import("./link.js").Standing} standing
  * @property {number} heardAt
+ * @property {number} redisAt When Redis answered the gateway last, as far as this page has seen it; 0: never.
  * @property {import("../../src/http/operate/shapes.ts").Frame | undefined} frame
  * @property {string | undefined} ofPage The version with which the page came.
  */
@@ -21,7 +22,7 @@ export function stateOf({ session, standing, heardAt }) {
 }
 
 /** @param {About} about @returns {{ text: string, act: "sign-in" | "try-now" | "reload", label: string, old: boolean } | undefined} */
-export function noteOf({ session, standing, heardAt, frame, ofPage }) {
+export function noteOf({ session, standing, heardAt, redisAt, frame, ofPage }) {
   const seen = heardAt === 0 ? "Nothing was seen yet." : `What you see is as of ${time(heardAt, true)}.`;
   if (session === "ended")
     return { text: `Your session has ended. ${seen}`, act: "sign-in", label: "Sign in again", old: true };
@@ -38,6 +39,13 @@ export function noteOf({ session, standing, heardAt, frame, ofPage }) {
       act: "reload",
       label: "Load the page again",
       old: false,
+    };
+  if (frame?.reasons?.includes("redis-unreachable"))
+    return {
+      text: `Redis does not answer the gateway. What comes out of it (backlog, dead letters, erasures, holds, consent, other gateways) ${redisAt === 0 ? "may be old" : `is as of ${time(redisAt, true)}`}. The rest is of now.`,
+      act: "try-now",
+      label: "Look again",
+      old: true,
     };
   return undefined;
 }
