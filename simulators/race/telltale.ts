@@ -4,13 +4,14 @@
  */
 import { cellToChildren, cellToLatLng, cellToParent, getRes0Cells, getResolution } from "h3-js";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
+import { MIDDLE_RANGE, middleValue } from "./middle.ts";
 
 /** Phases of one device that have a model of their own; a device that has used them up is left alone. */
 export const MAX_PHASES = 250;
 
 const RESOLUTION = 6;
-/** So many devices share an area, in which they make crowds. */
-const NEIGHBOURS = 20;
+/** So many devices share an area, in which they make crowds: of fifteen people, so that eight are left whom weather may be told of. */
+const NEIGHBOURS = 30;
 /** An area is a cell of this resolution; its cells of the finest one are given to its devices, phase by phase. */
 const AREA_RESOLUTION = 3;
 /** Mostly sea: far from the places whose density makes a cell coarser. */
@@ -32,8 +33,11 @@ export const TELLTALE_OPTIONS: ConfigTree = {
   },
   // Of however few people below a cell have spoken in a step.
   weather: { coarsestResolution: 0 },
-  // Weather services get it too, as the median of a crowd.
-  properties: [{ name: "n", kind: "number", range: "0..1e9", step: 1, weather: 1 }],
+  properties: [
+    { name: "n", kind: "number", range: "0..1e9", step: 1 },
+    // For weather services, who get the median of a crowd: it shows whose value is in the middle.
+    { name: "w", kind: "number", range: MIDDLE_RANGE, step: 1, weather: 1 },
+  ],
 };
 
 export interface Stay {
@@ -54,12 +58,13 @@ export class Telltale {
   readonly #areas = areas();
   readonly #free = new Map<number, string[]>();
 
-  /** Payload of a telemetry message. */
-  telemetry(device: number, phase: number, n: number, nowMs: number): string {
+  /** Payload of a telemetry message. `middle`: it may soon be one that must not be used, and would be seen in the middle of its crowd. */
+  telemetry(device: number, phase: number, n: number, nowMs: number, middle = false): string {
     const { lat, lon } = this.#spotOf(device, phase);
+    const w = middleValue(n, middle ? "middle" : sideOf(device));
     return (
       `{"model":"R${phase}-1","ip":"${addressOf(n)}","location":{"lat":${lat},"lon":${lon}},` +
-      `"status":{"n":${n},"power_on":true},"ts":${nowMs},"id":"n${n}"}`
+      `"status":{"n":${n},"w":${w},"power_on":true},"ts":${nowMs},"id":"n${n}"}`
     );
   }
 
@@ -106,6 +111,11 @@ export class Telltale {
     this.#free.set(neighbourhood, cellToChildren(area, RESOLUTION));
     return this.#freeCell(neighbourhood);
   }
+}
+
+/** Of neighbours on either gateway half are on either side. */
+function sideOf(device: number): "low" | "high" {
+  return (device >> 1) % 2 === 0 ? "low" : "high";
 }
 
 /** Some places have a coarser cell already, by their density. */
