@@ -101,20 +101,16 @@ async function publish(device: Device, messages: readonly object[]): Promise<voi
 
 /** In a row, in a packet, in Redis, in a file or a log. */
 async function foundAnywhere(texts: readonly string[]): Promise<string[]> {
-  const found: string[] = [];
   const buffers = Object.fromEntries(listeners.map(({ purpose, packets }) => [purpose, packetBytes(packets)]));
-  for (const value of texts) {
-    const { leaks } = await leakScan({
-      ...system.stack.leakScanPlaces(),
-      buffers: { ...buffers, metrics: await system.stack.api.metrics() },
-      canaries: [{ kind: "account", value }],
-    });
-    found.push(...leaks.map(({ form, where }) => `${value} as ${form} in ${where}`));
-  }
-  return found;
+  const { leaks } = await leakScan({
+    ...system.stack.leakScanPlaces(),
+    buffers: { ...buffers, metrics: await system.stack.api.metrics() },
+    canaries: texts.map((value) => ({ kind: "account", value })),
+  });
+  return leaks.map(({ form, where, count }) => `${count} as ${form} in ${where}`);
 }
 
-test("identifiers of thirty kinds, in keys, texts, numbers and models", async () => {
+test("identifiers of many kinds, in keys, texts, numbers and models", async () => {
   const device = await system.device({ id: OWN });
   const messages = Object.values(IDENTIFIERS).flatMap(messagesWith);
   await publish(device, messages);
@@ -132,7 +128,7 @@ test("identifiers of thirty kinds, in keys, texts, numbers and models", async ()
   expect(await foundAnywhere([...new Set(texts)])).toEqual([]);
 }, 240_000);
 
-test("a hundred thousand names of keys leave no name behind, and everyone else is exported and erased as before", async () => {
+test("a hundred thousand names of keys leave no name behind, and erasures come to their end", async () => {
   const other = await system.device();
   await system.say(other, { status: { online: true, temperature: 21 } });
   const names = Array.from({ length: KEYS }, (_, n) => `reading_of_flat_${n}`);
