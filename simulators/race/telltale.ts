@@ -2,7 +2,7 @@
  * Messages that can be told wherever a part of them turns up. Status and address carry the number of the
  * message; place and model, of which little is left behind, carry the phase of the device.
  */
-import { cellToChildren, cellToLatLng, cellToParent, getRes0Cells, getResolution } from "h3-js";
+import { cellToChildren, cellToLatLng, cellToParent, getRes0Cells } from "h3-js";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
 import { MIDDLE_RANGE, middleValue } from "./middle.ts";
 
@@ -54,6 +54,8 @@ interface Spot {
 export class Telltale {
   readonly #stays = new Map<string, Stay>();
   readonly #spots = new Map<number, Spot>();
+  /** Found once for each stay: a judge asks for every packet of weather. */
+  readonly #below = new Map<string, Stay[]>();
   /** What is left of the areas, and of the cells of each neighbourhood's present one. */
   readonly #areas = areas();
   readonly #free = new Map<number, string[]>();
@@ -84,10 +86,8 @@ export class Telltale {
   }
 
   /** All who were in a cell below this one, each in each phase. */
-  staysBelow(cell: string): Stay[] {
-    const resolution = getResolution(cell);
-    if (resolution > RESOLUTION) return [];
-    return [...this.#stays].flatMap(([place, stay]) => (parentOf(place, resolution) === cell ? [stay] : []));
+  staysBelow(cell: string): readonly Stay[] {
+    return this.#below.get(cell) ?? [];
   }
 
   /** Each phase of a device has a cell that no other phase of any device has. */
@@ -99,6 +99,12 @@ export class Telltale {
     const [lat, lon] = cellToLatLng(cell).map((degrees) => Number(degrees.toFixed(4))) as [number, number];
     const spot = { lat, lon, cell };
     this.#stays.set(cell, { device, phase });
+    for (let resolution = 0; resolution <= RESOLUTION; resolution += 1) {
+      const parent = cellToParent(cell, resolution);
+      const below = this.#below.get(parent) ?? [];
+      this.#below.set(parent, below);
+      below.push({ device, phase });
+    }
     this.#spots.set(stay, spot);
     return spot;
   }
@@ -116,11 +122,6 @@ export class Telltale {
 /** Of neighbours on either gateway half are on either side. */
 function sideOf(device: number): "low" | "high" {
   return (device >> 1) % 2 === 0 ? "low" : "high";
-}
-
-/** Some places have a coarser cell already, by their density. */
-function parentOf(cell: string, resolution: number): string {
-  return getResolution(cell) < resolution ? cell : cellToParent(cell, resolution);
 }
 
 function areas(): string[] {
