@@ -77,7 +77,7 @@ test(
 );
 
 test(
-  "the same race finds rows and packets when an erasure overlooks a device",
+  "the same race finds rows when an erasure overlooks a device",
   async () => {
     const result = await race("erasure");
     expect(result.erasures).toBeGreaterThan(0);
