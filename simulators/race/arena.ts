@@ -8,6 +8,7 @@ import { INFLUX_DATABASE, type Services, startServices } from "../../tools/priva
 import { AccountService } from "../../tools/stack/account-service.ts";
 import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-process.ts";
 import { type ConfigTree, type ScratchConfig, writeScratchConfig } from "../../tools/stack/scratch-config.ts";
+import { TELLING_DELAY } from "./late-tellings.ts";
 import { SlowStore } from "./slow-store.ts";
 import { TELLTALE_OPTIONS } from "./telltale.ts";
 
@@ -16,7 +17,6 @@ export type GatewayName = "a" | "b";
 /** `fence`: withdrawals wait for nothing. `erasure`: erasures overlook a device. */
 export type Broken = "fence" | "erasure";
 
-/** With short steps, or no weather would be told while a race lasts. */
 const ENTRIES: Readonly<Record<Broken | "nothing", string>> = {
   nothing: "simulators/race/racing-gateway.ts",
   fence: "simulators/race/unfenced-gateway.ts",
@@ -26,7 +26,7 @@ const ENTRIES: Readonly<Record<Broken | "nothing", string>> = {
 export interface ArenaOptions {
   /** Emptied first. */
   readonly dir: string;
-  /** How much later the store gets what the gateways send it; 0 leaves the way to it alone. */
+  /** How much later the store gets what the gateways send it, and services what is told of crowds; 0 leaves both alone. */
   readonly storeDelayMs: number;
   /** Gateways with something taken away; absent: the real ones. */
   readonly broken?: Broken | undefined;
@@ -91,6 +91,7 @@ export class Arena {
       env: {
         CONSENTRY_MQTT_TCP_PORT: String(before?.get("mqtt-tcp") ?? 0),
         CONSENTRY_HTTP_PORT: String(before?.get("http") ?? 0),
+        [TELLING_DELAY]: String(this.#options.storeDelayMs),
       },
     });
     this.#gateways.set(name, gateway);

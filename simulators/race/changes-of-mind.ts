@@ -8,6 +8,7 @@ import type { AccountService } from "../../tools/stack/account-service.ts";
 import type { Random } from "../random.ts";
 import { type Answered, untilAnswered } from "../until-answered.ts";
 import type { RaceFleet } from "./fleet.ts";
+import { untilTold } from "./late-tellings.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Names } from "./names.ts";
 import {
@@ -50,6 +51,9 @@ const AT_ONCE_AGAIN_SHARE = 0.4;
 const CONSENT_AGAIN_SHARE = 0.75;
 const THINK_MS = 300;
 const HEAD_START_MS = 60;
+/** Of the requests, those that come while the weather in which their people are is about to be told. */
+const AT_TELLING_SHARE = 0.5;
+const AROUND_TELLING_MS = 250;
 const ERASURE_DEADLINE_MS = 120_000;
 
 export class ChangesOfMind {
@@ -133,17 +137,21 @@ export class ChangesOfMind {
 
   /** So that there is something in progress, in whatever stage, when the request arrives. */
   async #sendSomething(devices: readonly number[]): Promise<void> {
-    this.#options.fleet.burst(devices);
-    await sleep(this.#options.random.int(HEAD_START_MS));
+    const { fleet, random } = this.#options;
+    fleet.burst(devices);
+    const atTelling = random.chance(AT_TELLING_SHARE);
+    await sleep(atTelling ? untilTold(Date.now()) + random.int(AROUND_TELLING_MS) : random.int(HEAD_START_MS));
   }
 
   /** Silent first: what was sent before the request must not count as sent after it. */
   async #consentAgain(person: RacePerson): Promise<void> {
-    const { api, timeline, fleet, names, random, tally } = this.#options;
+    const { api, timeline, fleet, names, store, judge, random, tally } = this.#options;
     const some = random.chance(0.25) ? [random.pick(person.devices)] : undefined;
     const devices: readonly RaceDevice[] = some ?? person.devices;
     const indexes = devices.map(({ index }) => index);
     await fleet.quiesce(indexes);
+    // What came late may be overwritten from here on.
+    judge.rows(await store.read(person.names));
     timeline.open(indexes, ALL_GRANTS);
     fleet.resume(indexes);
     await this.#answered(() => api.consent(person.subject, consentToEverything(some)));
@@ -153,7 +161,7 @@ export class ChangesOfMind {
   }
 
   async #erase(person: RacePerson): Promise<void> {
-    const { random, api, timeline, listeners, store, tally } = this.#options;
+    const { random, api, timeline, listeners, store, judge, tally } = this.#options;
     const { subject, names: oldNames } = person;
     const path = "/v1/subjects/{subject}/erasures";
     await this.#sendSomething(person.devices.map(({ index }) => index));
@@ -167,6 +175,7 @@ export class ChangesOfMind {
     timeline.completeErasure(phases);
     const passed = listeners.pass();
     const left = await store.read(oldNames);
+    judge.rows(left);
     tally.erased(erasureMs, left.statuses.length + left.locations.length);
     await Promise.all([passed, consenting]);
     if (!again) await this.#consentAgain(person);

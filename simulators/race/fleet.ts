@@ -5,7 +5,7 @@
 import { encodePublish, versionOf } from "../../tools/wire/mqtt-wire.ts";
 import { eachLimited } from "../concurrency.ts";
 import type { Random } from "../random.ts";
-import type { RaceDevice } from "./people.ts";
+import { type RaceDevice, WEATHER } from "./people.ts";
 import { Publisher } from "./publisher.ts";
 import type { SentMessages } from "./sent-messages.ts";
 import type { Telltale } from "./telltale.ts";
@@ -36,6 +36,8 @@ export class RaceFleet {
   readonly #burstOf: Uint8Array;
   /** Messages of each device that belonged to waves, and how many it may have sent by now. */
   readonly #wavesOf: Uint32Array;
+  /** The phase in which a device was last asked for a burst: it is about to withdraw. */
+  readonly #endingPhase = new Map<number, number>();
   #wavesMost = 0;
   #bursting: number;
   #released = 0;
@@ -71,6 +73,11 @@ export class RaceFleet {
     return all === 0 ? 1 : 1 - this.#bursting / all;
   }
 
+  /** How often each device speaks in the waves of the whole run. */
+  get turns(): number {
+    return Math.floor((this.#options.sent.limit * (1 - BURST_SHARE)) / this.#publishers.length);
+  }
+
   /** Lets out this share of the waves, everything before it included. */
   release(share: number): void {
     this.#released = Math.floor(this.#options.sent.limit * (1 - BURST_SHARE) * share);
@@ -95,6 +102,7 @@ export class RaceFleet {
       const count = Math.min(BURST_MESSAGES, this.#bursting);
       this.#bursting -= count;
       this.#burstOf[device] = count;
+      this.#endingPhase.set(device, this.#options.timeline.phaseOf(device));
       this.#publishers[device]?.fill();
     }
   }
@@ -126,7 +134,9 @@ export class RaceFleet {
     const phase = timeline.phaseOf(device);
     const n = sent.add(device, phase, timeline.current(device).confirmed);
     const alone = random.chance(STATUS_SHARE);
-    const payload = alone ? telltale.status(n, Date.now()) : telltale.telemetry(device, phase, n, Date.now());
+    // In the middle of a crowd stands who is about to withdraw, and who must not be in it at all.
+    const middle = this.#endingPhase.get(device) === phase || (timeline.current(device).grants & WEATHER) !== WEATHER;
+    const payload = alone ? telltale.status(n, Date.now()) : telltale.telemetry(device, phase, n, Date.now(), middle);
     const topic = `devices/${devices[device]?.id}/${alone ? "status" : "telemetry"}`;
     if (sent.count === sent.limit) for (const resolve of this.#finished.splice(0)) resolve();
     return { n, packet: encodePublish(topic, messageId, Buffer.from(payload), versionOf(device)) };

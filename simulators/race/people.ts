@@ -30,6 +30,8 @@ const EVERYTHING: Purposes = {
 export const ALL_GRANTS = grantsOf(EVERYTHING);
 export const ANALYTICS = grantsOf({ analytics: EVERYTHING.analytics ?? [] });
 
+export const WEATHER = grantsOf({ weather: EVERYTHING.weather ?? [] });
+
 const STEADY_SHARE = 0.25;
 
 export function makePeople(random: Random, deviceCount: number): { people: RacePerson[]; devices: RaceDevice[] } {

@@ -6,7 +6,7 @@ import "../../src/platform/no-debug-output.ts";
 import { join } from "node:path";
 import { Command } from "commander";
 import { runProgram, whole } from "../program.ts";
-import { type RaceResult, racePassed, raceText } from "./result.ts";
+import { FULL_RUN, type RaceResult, racePassed, raceText } from "./result.ts";
 import { type RaceProgress, runRace } from "./run.ts";
 
 interface RaceFlags {
@@ -15,7 +15,7 @@ interface RaceFlags {
   readonly seed: number;
   readonly kills: number;
   readonly storeDelay: number;
-  readonly leastChecked: number;
+  readonly leastChecked?: number;
   readonly fence: boolean;
   readonly erasure: boolean;
   readonly json: boolean;
@@ -29,16 +29,15 @@ const flags = new Command("race")
   .description(
     "Withdrawals, new consents, erasures and kills against two gateways under full load, every row and packet checked.",
   )
-  .option("--messages <count>", "messages to send", whole(1), 100_000)
+  .option("--messages <count>", "messages to send", whole(1), FULL_RUN.messages)
   .option("--devices <count>", "devices that send them", whole(2), 1_000)
   .option("--kills <count>", "how often a gateway is killed", whole(0), 12)
   .option("--seed <number>", "same seed, same people and same choices; their timing is the machine's", whole(0), 1)
   .option("--store-delay <ms>", "how much later the store gets each write", whole(0), 0)
   .option(
     "--least-checked <count>",
-    "rows of each measurement and packets of each purpose that must have been checked; less for a small run",
+    "rows of each measurement and packets of each purpose that must have been checked (1,000; of fewer messages a share)",
     whole(1),
-    1_000,
   )
   .option("--no-fence", "gateways whose withdrawals wait for nothing: must end with violations")
   .option("--no-erasure", "gateways whose erasures overlook a device: must end with violations")

@@ -1,6 +1,6 @@
 /** A race passes only if it found nothing, and looked at enough of everything to have found it. */
 import { expect, it } from "vitest";
-import { type RaceResult, racePassed, raceText, resultOf } from "./result.ts";
+import { FULL_RUN, type RaceResult, type ResultInput, racePassed, raceText, resultOf } from "./result.ts";
 import { SentMessages } from "./sent-messages.ts";
 import { Tally } from "./tally.ts";
 import type { Verdict } from "./verdict.ts";
@@ -18,10 +18,10 @@ const CLEAN: Verdict = {
   violations: [],
 };
 
-function result(changes: Partial<Verdict> = {}): RaceResult {
+function result(changes: Partial<Verdict> = {}, run: Partial<ResultInput> = { leastChecked: LEAST }): RaceResult {
   return resultOf({
     seed: 1,
-    leastChecked: LEAST,
+    messages: FULL_RUN.messages,
     verdict: { ...CLEAN, ...changes },
     tally: new Tally(),
     sent: new SentMessages(1),
@@ -29,6 +29,7 @@ function result(changes: Partial<Verdict> = {}): RaceResult {
     listeners: { askedMs: [] },
     racingMs: 1,
     durationMs: 1,
+    ...run,
   });
 }
 
@@ -54,4 +55,18 @@ it.each([
   expect(small.nothingChecked).toEqual([kind]);
   expect(racePassed(small)).toBe(false);
   expect(raceText(small)).toContain(`NOTHING CHECKED: too few of ${kind}`);
+});
+
+it.each([
+  [100_000, 1_000],
+  [1_000_000, 1_000],
+  [3_000, 30],
+  [1, 1],
+])("asks of %i messages for %i of each", (messages, least) => {
+  const weather = (count: number) => ({
+    checkedRows: { device_status: 1_000, device_location: 1_000 },
+    checkedPackets: { weather: count, scene: 1_000, network: 1_000 },
+  });
+  expect(result(weather(least), { messages }).nothingChecked).toEqual([]);
+  expect(result(weather(least - 1), { messages }).nothingChecked).toEqual(["weather"]);
 });

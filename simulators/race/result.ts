@@ -37,9 +37,15 @@ export interface RaceResult {
   readonly violations: readonly Violation[];
 }
 
+/** Of the run of `npm run race` with nothing else said. */
+export const FULL_RUN = { messages: 100_000, leastChecked: 1_000 };
+
 export interface ResultInput {
   readonly seed: number;
-  readonly leastChecked: number;
+  /** Messages that were to be sent. */
+  readonly messages: number;
+  /** Absent: 1,000 in a full run, of a smaller one the same share. */
+  readonly leastChecked?: number | undefined;
   readonly verdict: Verdict;
   readonly tally: Tally;
   readonly sent: SentMessages;
@@ -70,7 +76,7 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
     lostWhereConsentHeld: verdict.lostWhereConsentHeld,
     checkedRows: verdict.checkedRows,
     checkedPackets: verdict.checkedPackets,
-    nothingChecked: tooFew(verdict, input.leastChecked),
+    nothingChecked: tooFew(verdict, input.leastChecked ?? leastOf(input.messages)),
     forwardedAtTheAnswer: verdict.forwardedAtTheAnswer,
     snapshotMs: percentiles(tally.snapshotMs),
     askedMs: percentiles(listeners.askedMs),
@@ -79,6 +85,10 @@ export function resultOf({ verdict, tally, sent, fleet, listeners, ...input }: R
     seed: input.seed,
     violations: verdict.violations,
   };
+}
+
+function leastOf(messages: number): number {
+  return Math.ceil(Math.min(1, messages / FULL_RUN.messages) * FULL_RUN.leastChecked);
 }
 
 function tooFew({ checkedRows, checkedPackets }: Verdict, least: number): string[] {

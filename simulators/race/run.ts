@@ -16,8 +16,8 @@ export interface RaceOptions {
   /** For a negative control. */
   readonly broken?: Broken | undefined;
   readonly storeDelayMs: number;
-  /** Rows of each measurement and packets of each purpose that have to be checked: a race that saw less shows nothing. */
-  readonly leastChecked: number;
+  /** Rows of each measurement and packets of each purpose that have to be checked, in place of the share that a run of this size has to. */
+  readonly leastChecked?: number | undefined;
   readonly say: (line: string) => void;
   readonly progress?: (state: RaceProgress) => void;
   readonly signal: AbortSignal;
@@ -37,7 +37,7 @@ const SETTLE_DEADLINE_MS = 120_000;
 /** Nothing is left running, however it ends. Throws when the race could not be held, which says nothing about who would have won. */
 export async function runRace(options: RaceOptions): Promise<RaceResult> {
   const startedAt = performance.now();
-  const { seed, leastChecked, say, signal } = options;
+  const { seed, messages, leastChecked, say, signal } = options;
   const arena = new Arena(options);
   const closing: (() => Promise<void> | void)[] = [() => arena.stop()];
   try {
@@ -50,7 +50,7 @@ export async function runRace(options: RaceOptions): Promise<RaceResult> {
     say("  all sent and acknowledged; waiting until nothing is in progress any more");
     const verdict = await conclude(field, steady);
     const durationMs = performance.now() - startedAt;
-    return resultOf({ ...field, seed, leastChecked, verdict, racingMs, durationMs });
+    return resultOf({ ...field, seed, messages, leastChecked, verdict, racingMs, durationMs });
   } finally {
     for (const close of closing.reverse()) await close();
   }
@@ -75,7 +75,7 @@ async function race(options: RaceOptions, arena: Arena, field: Field): Promise<n
   try {
     fleet.resume(all);
     const changing = minds.run();
-    const course = runCourse({ arena, fleet, random, tally, kills, signal });
+    const course = runCourse({ arena, fleet, random, tally, kills, turns: fleet.turns, signal });
     await Promise.race([course, changing.then(() => course), stopped]);
     minds.stop();
     await Promise.race([changing, stopped]);

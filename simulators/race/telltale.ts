@@ -2,15 +2,16 @@
  * Messages that can be told wherever a part of them turns up. Status and address carry the number of the
  * message; place and model, of which little is left behind, carry the phase of the device.
  */
-import { cellToChildren, cellToLatLng, cellToParent, getRes0Cells, getResolution } from "h3-js";
+import { cellToChildren, cellToLatLng, cellToParent, getRes0Cells } from "h3-js";
 import type { ConfigTree } from "../../tools/stack/scratch-config.ts";
+import { MIDDLE_RANGE, middleValue } from "./middle.ts";
 
 /** Phases of one device that have a model of their own; a device that has used them up is left alone. */
 export const MAX_PHASES = 250;
 
 const RESOLUTION = 6;
-/** So many devices share an area, in which they make crowds. */
-const NEIGHBOURS = 20;
+/** So many devices share an area, in which they make crowds: of fifteen people, so that eight are left whom weather may be told of. */
+const NEIGHBOURS = 30;
 /** An area is a cell of this resolution; its cells of the finest one are given to its devices, phase by phase. */
 const AREA_RESOLUTION = 3;
 /** Mostly sea: far from the places whose density makes a cell coarser. */
@@ -32,8 +33,11 @@ export const TELLTALE_OPTIONS: ConfigTree = {
   },
   // Of however few people below a cell have spoken in a step.
   weather: { coarsestResolution: 0 },
-  // Weather services get it too, as the median of a crowd.
-  properties: [{ name: "n", kind: "number", range: "0..1e9", step: 1, weather: 1 }],
+  properties: [
+    { name: "n", kind: "number", range: "0..1e9", step: 1 },
+    // For weather services, who get the median of a crowd: it shows whose value is in the middle.
+    { name: "w", kind: "number", range: MIDDLE_RANGE, step: 1, weather: 1 },
+  ],
 };
 
 export interface Stay {
@@ -50,16 +54,19 @@ interface Spot {
 export class Telltale {
   readonly #stays = new Map<string, Stay>();
   readonly #spots = new Map<number, Spot>();
+  /** Found once for each stay: a judge asks for every packet of weather. */
+  readonly #below = new Map<string, Stay[]>();
   /** What is left of the areas, and of the cells of each neighbourhood's present one. */
   readonly #areas = areas();
   readonly #free = new Map<number, string[]>();
 
-  /** Payload of a telemetry message. */
-  telemetry(device: number, phase: number, n: number, nowMs: number): string {
+  /** Payload of a telemetry message. `middle`: it may soon be one that must not be used, and would be seen in the middle of its crowd. */
+  telemetry(device: number, phase: number, n: number, nowMs: number, middle = false): string {
     const { lat, lon } = this.#spotOf(device, phase);
+    const w = middleValue(n, middle ? "middle" : sideOf(device));
     return (
       `{"model":"R${phase}-1","ip":"${addressOf(n)}","location":{"lat":${lat},"lon":${lon}},` +
-      `"status":{"n":${n},"power_on":true},"ts":${nowMs},"id":"n${n}"}`
+      `"status":{"n":${n},"w":${w},"power_on":true},"ts":${nowMs},"id":"n${n}"}`
     );
   }
 
@@ -79,10 +86,8 @@ export class Telltale {
   }
 
   /** All who were in a cell below this one, each in each phase. */
-  staysBelow(cell: string): Stay[] {
-    const resolution = getResolution(cell);
-    if (resolution > RESOLUTION) return [];
-    return [...this.#stays].flatMap(([place, stay]) => (parentOf(place, resolution) === cell ? [stay] : []));
+  staysBelow(cell: string): readonly Stay[] {
+    return this.#below.get(cell) ?? [];
   }
 
   /** Each phase of a device has a cell that no other phase of any device has. */
@@ -94,6 +99,12 @@ export class Telltale {
     const [lat, lon] = cellToLatLng(cell).map((degrees) => Number(degrees.toFixed(4))) as [number, number];
     const spot = { lat, lon, cell };
     this.#stays.set(cell, { device, phase });
+    for (let resolution = 0; resolution <= RESOLUTION; resolution += 1) {
+      const parent = cellToParent(cell, resolution);
+      const below = this.#below.get(parent) ?? [];
+      this.#below.set(parent, below);
+      below.push({ device, phase });
+    }
     this.#spots.set(stay, spot);
     return spot;
   }
@@ -108,9 +119,9 @@ export class Telltale {
   }
 }
 
-/** Some places have a coarser cell already, by their density. */
-function parentOf(cell: string, resolution: number): string {
-  return getResolution(cell) < resolution ? cell : cellToParent(cell, resolution);
+/** Of neighbours on either gateway half are on either side. */
+function sideOf(device: number): "low" | "high" {
+  return (device >> 1) % 2 === 0 ? "low" : "high";
 }
 
 function areas(): string[] {

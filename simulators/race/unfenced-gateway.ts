@@ -1,7 +1,6 @@
 /** The gateway with its fence taken away: a withdrawal does not wait for batches that read the consent before it. */
 import { Leases } from "../../src/consent/fence/leases.ts";
-import { runAltered } from "../../tools/stack/altered-gateway.ts";
-import { RACING } from "./racing.ts";
+import { runRacing } from "./racing.ts";
 
 class UnfencedLeases extends Leases {
   override drain(): Promise<{ drained: boolean; waitedMs: number }> {
@@ -9,4 +8,4 @@ class UnfencedLeases extends Leases {
   }
 }
 
-await runAltered(() => ({ ...RACING, leases: UnfencedLeases }));
+await runRacing(process.env, { leases: UnfencedLeases });

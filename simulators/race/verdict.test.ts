@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { grantsOf } from "../../src/model/consent.ts";
 import type { ServicePurpose } from "../../src/model/purposes.ts";
 import type { Heard } from "./listeners.ts";
+import { middleValue } from "./middle.ts";
 import { ALL_GRANTS, ANALYTICS } from "./people.ts";
 import { SentMessages } from "./sent-messages.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -14,7 +15,7 @@ import { Judge, type Verdict } from "./verdict.ts";
 
 const DEVICE = 0;
 const NAME = "name-0";
-const WEATHER = grantsOf({ weather: ["location"] });
+const PLACE_FOR_WEATHER = grantsOf({ weather: ["location"] });
 const MODEL = grantsOf({ analytics: ["model"] });
 
 let timeline: Timeline;
@@ -172,27 +173,28 @@ describe("packets", () => {
   });
 
   it("of weather need five people who allow it, and a form without any name", () => {
-    const areas = timeline.devices.map((_, device) => cellToParent(telltale.cellOf(device, 0), 0));
-    const area = areas.at(-1) ?? "";
-    const there = areas.flatMap((one, device) => (one === area ? [device] : []));
-    const n = sent.add(DEVICE, 0, true);
+    const { there, content } = crowd();
+    const { n } = content;
     // Five are left, and the last of them changes its mind below.
     expect(there.length).toBeGreaterThan(5);
-    timeline.close(there.slice(5), WEATHER);
-    const [last = DEVICE] = there;
-    const content = { cell: area, center: { lat: 1, lon: 2 }, at: 3_000, status: { n }, subjects: "5+" };
-    const heard = packet("weather", content, timeline.event);
+    timeline.close(there.slice(5), PLACE_FOR_WEATHER);
+    const told = content.of(middleValue(n, "low"));
+    const heard = packet("weather", told, timeline.event);
     expect(verdict({}, [heard])).toMatchObject({ violations: [], checkedPackets: { weather: 1 } });
     for (const odd of [
-      { ...content, device: NAME },
-      { ...content, subjects: "7" },
-      { ...content, status: { n: 99 } },
+      { ...told, device: NAME },
+      { ...told, subjects: "7" },
+      content.of(middleValue(99, "low")),
+      content.of(7),
+      { ...told, status: { ...told.status, n } },
+      { ...told, cell: cellToParent(telltale.cellOf(outsider(there), 0), 6) },
     ]) {
-      expect(verdict({}, [packet("weather", odd, timeline.event)]).forwardedAfterWithdrawal).toBe(1);
+      const { violations, checkedPackets } = verdict({}, [packet("weather", odd, timeline.event)]);
+      expect([violations.map(({ kind }) => kind), checkedPackets.weather]).toEqual([["stray packet"], 0]);
     }
-    const event = timeline.close([last], WEATHER);
-    expect(verdict({}, [packet("weather", content, event)]).forwardedAfterWithdrawal).toBe(1);
-    const unclear = verdict({}, [packet("weather", content, event - 1, event)]);
+    const event = timeline.close([there[1] ?? 0], PLACE_FOR_WEATHER);
+    expect(verdict({}, [packet("weather", told, event)]).forwardedAfterWithdrawal).toBe(1);
+    const unclear = verdict({}, [packet("weather", told, event - 1, event)]);
     expect(unclear).toMatchObject({ forwardedAfterWithdrawal: 0, forwardedAtTheAnswer: 1 });
     // Two devices of one person are one.
     expect(
@@ -203,6 +205,39 @@ describe("packets", () => {
       ).forwardedAfterWithdrawal,
     ).toBe(1);
   });
+
+  it("of weather are a violation when one in the middle of the crowd has withdrawn, however many others there are", () => {
+    const { there, content } = crowd();
+    const other = sent.add(there[1] ?? 0, 0, true);
+    const alone = content.of(middleValue(content.n, "middle"));
+    const two = content.of((middleValue(content.n, "middle") + middleValue(other, "high")) / 2);
+    const others = content.of(middleValue(other, "high"));
+    const event = timeline.close([there[0] ?? 0], PLACE_FOR_WEATHER);
+    for (const told of [alone, two]) {
+      const { violations, checkedPackets } = verdict({}, [packet("weather", told, event)]);
+      expect(violations).toMatchObject([{ kind: "forwarded", what: "weather.crowd", phasesApart: 1, count: 1 }]);
+      expect(checkedPackets.weather).toBe(1);
+      const unclear = verdict({}, [packet("weather", told, event - 1, event)]);
+      expect(unclear).toMatchObject({ forwardedAfterWithdrawal: 0, forwardedAtTheAnswer: 1 });
+    }
+    expect(verdict({}, [packet("weather", others, event)])).toMatchObject({ violations: [] });
+  });
+
+  /** Devices below one cell, with a message of the first of them, and packets of their crowd. */
+  function crowd() {
+    const area = cellToParent(telltale.cellOf(DEVICE, 0), 0);
+    const there = timeline.devices.flatMap((_, device) =>
+      cellToParent(telltale.cellOf(device, 0), 0) === area ? [device] : [],
+    );
+    const n = sent.add(there[0] ?? 0, 0, true);
+    const of = (w: number) => ({ cell: area, center: { lat: 1, lon: 2 }, at: 3_000, status: { w }, subjects: "5+" });
+    return { there, content: { n, of } };
+  }
+
+  /** One whose message is not in the middle. */
+  function outsider(there: readonly number[]): number {
+    return there[1] ?? 0;
+  }
 
   it("may show an old message until its erasure is complete, and not afterwards", () => {
     const { n } = send();

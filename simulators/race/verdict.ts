@@ -6,6 +6,7 @@ import { grantsOf } from "../../src/model/consent.ts";
 import { CATEGORIES, type Category, type Purpose, type ServicePurpose } from "../../src/model/purposes.ts";
 import { Complaints, type Violation, type ViolationKind } from "./complaints.ts";
 import type { Heard } from "./listeners.ts";
+import { numbersInMiddle } from "./middle.ts";
 import type { SentMessages } from "./sent-messages.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { LocationRow, StatusRow, StoredView } from "./store-view.ts";
@@ -59,7 +60,7 @@ interface CrowdPacket {
   readonly cell: string;
   readonly center: unknown;
   readonly at: number;
-  readonly status: { readonly n: number };
+  readonly status: { readonly w: number };
   readonly subjects: string;
 }
 
@@ -68,6 +69,9 @@ const BITS: ReadonlyMap<string, number> = new Map(
     CATEGORIES.map((category) => [`${purpose}.${category}`, grantsOf({ [purpose]: [category] })] as const),
   ),
 );
+
+/** What a reading of a crowd is of. */
+const CROWD = grantsOf({ weather: ["location", "status"] });
 
 export class Judge {
   readonly #ground: Ground;
@@ -122,30 +126,42 @@ export class Judge {
       const bits = bitsOf(purpose, category);
       const phases = this.#phasesOf(stay.device);
       if (!mayAppear(phases, stay.phase, heard.passed, bits)) {
-        return void this.#forwarded({ stay, purpose, category }, heard.at);
+        return void this.#forwarded(stay, `${purpose}.${category}`, bits, heard.at);
       }
       if (!mayAppear(phases, stay.phase, heard.known, bits)) return void this.#countAtTheAnswer();
     }
   }
 
   /**
-   * The weather of a crowd shows no message. But there must have been a crowd: enough people below the cell who allowed it without a
-   * break up to the packet, and a value that was sent.
+   * The weather of a crowd must be of a crowd: enough people below the cell who allowed it without a break up to the packet. And whose
+   * value is in its middle, alone or as one of two, must have allowed it as well.
    */
-  #crowd({ payload, passed, known }: Heard): void {
-    const { telltale, sent, personOf } = this.#ground;
-    const { cell, status, subjects, ...others } = JSON.parse(payload.toString("utf8")) as CrowdPacket;
-    const plausible = Object.keys(others).sort().join() === "at,center" && subjects === "5+" && sent.count > status.n;
-    const stays = telltale.staysBelow(cell);
-    const peopleAsOf = (event: number): number => {
-      const bits = bitsOf("weather", "location") | bitsOf("weather", "status");
-      const allowed = stays.filter(({ device, phase }) => mayAppear(this.#phasesOf(device), phase, event, bits));
-      return new Set(allowed.map(({ device }) => personOf(device))).size;
-    };
-    if (!plausible) return void this.#complaints.add("stray packet", "weather");
+  #crowd({ payload, at, passed, known }: Heard): void {
+    const { telltale, personOf } = this.#ground;
+    const packet = JSON.parse(payload.toString("utf8")) as CrowdPacket;
+    const stays = telltale.staysBelow(packet.cell);
+    const shown = this.#shownBy(packet, stays);
+    if (shown === undefined) return void this.#complaints.add("stray packet", "weather");
     this.#packets.weather += 1;
-    if (peopleAsOf(passed) < LEAST_PEOPLE) this.#complaints.add("forwarded", "weather.crowd");
-    else if (peopleAsOf(known) < LEAST_PEOPLE) this.#countAtTheAnswer();
+    const allows = ({ device, phase }: Stay, event: number) => mayAppear(this.#phasesOf(device), phase, event, CROWD);
+    const enough = (event: number) =>
+      new Set(stays.filter((stay) => allows(stay, event)).map(({ device }) => personOf(device))).size >= LEAST_PEOPLE;
+    const withdrawn = shown.find((stay) => !allows(stay, passed));
+    if (withdrawn !== undefined) return void this.#forwarded(withdrawn, "weather.crowd", CROWD, at);
+    if (!enough(passed)) return void this.#complaints.add("forwarded", "weather.crowd");
+    if (!enough(known) || shown.some((stay) => !allows(stay, known))) this.#countAtTheAnswer();
+  }
+
+  /** `undefined` when it is no packet that a crowd of messages below its cell can have become. */
+  #shownBy({ cell, center, at, status, subjects, ...others }: CrowdPacket, below: readonly Stay[]): Stay[] | undefined {
+    const { w, ...more } = status;
+    if (center === undefined || at === undefined || subjects !== "5+") return undefined;
+    if (Object.keys(others).length + Object.keys(more).length > 0) return undefined;
+    const stays = (numbersInMiddle(w) ?? []).map((n) => stayOf(n, this.#ground.sent));
+    const there = stays.filter(
+      (stay) => stay !== undefined && below.some(({ device, phase }) => device === stay.device && phase === stay.phase),
+    );
+    return there.length === 2 ? (there as Stay[]) : undefined;
   }
 
   /** To be called once. */
@@ -168,10 +184,10 @@ export class Judge {
     };
   }
 
-  #forwarded({ stay, purpose, category }: Use, at: number): void {
+  #forwarded(stay: Stay, what: string, bits: number, at: number): void {
     const phases = this.#phasesOf(stay.device);
-    const end = endOf(phases, stay.phase, bitsOf(purpose, category)) ?? stay.phase;
-    this.#complaints.add("forwarded", `${purpose}.${category}`, end - stay.phase, at - (phases[end]?.at ?? at));
+    const end = endOf(phases, stay.phase, bits) ?? stay.phase;
+    this.#complaints.add("forwarded", what, end - stay.phase, at - (phases[end]?.at ?? at));
   }
 
   #countAtTheAnswer(): void {

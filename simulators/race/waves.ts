@@ -12,11 +12,14 @@ export interface Course {
   readonly random: Random;
   readonly tally: Tally;
   readonly kills: number;
+  /** How often each device is to speak in the waves. */
+  readonly turns: number;
   readonly signal: AbortSignal;
 }
 
 const WAVES_FOR_EACH_KILL = 4;
 const LEAST_WAVES = 8;
+const MOST_WAVES = 100;
 const A_SHARE = 0.3;
 const AWAY_MS = 1_500;
 /** A kill comes at most this long after the first messages of a wave: some are in progress. */
@@ -26,11 +29,12 @@ const POLL_MS = 10;
 const LONGEST_MS = 240_000;
 
 /**
- * A wave comes once its share of the changes of mind has happened, so that both last equally long. Resolves with
+ * A wave comes once its share of the changes of mind has happened, so that both last equally long; all devices speak in it, about
+ * once, and crowds form in each. Resolves with
  * the last wave out and both gateways there.
  */
-export async function runCourse({ arena, fleet, random, tally, kills, signal }: Course): Promise<void> {
-  const waves = Math.max(LEAST_WAVES, kills * WAVES_FOR_EACH_KILL);
+export async function runCourse({ arena, fleet, random, tally, kills, turns, signal }: Course): Promise<void> {
+  const waves = Math.max(LEAST_WAVES, kills * WAVES_FOR_EACH_KILL, Math.min(turns, MOST_WAVES));
   const deadline = performance.now() + LONGEST_MS;
   let killed = 0;
   let back: Promise<void> = Promise.resolve();
