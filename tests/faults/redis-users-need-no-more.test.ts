@@ -109,7 +109,7 @@ describe("a gateway", () => {
       id: string;
     };
     const state = async () => (await system.stack.api.call("GET", "/v1/erasures/{id}", [id])) as ErasureStatus;
-    await until("the erasure is done", async () => (await state()).state === "completed", 90_000);
+    await until("the erasure is done", async () => (await state()).state === "completed");
   }
 
   test("lives under it: messages, decisions, rights, erasure, backup, retention, audit and restore", async () => {

@@ -54,7 +54,7 @@ beforeAll(async () => {
     const day = (seq % 2) as 0 | 1;
     return { ...row, sender, id: idOf(sender, Math.floor(seq / 2) % MESSAGES), day };
   });
-}, 120_000);
+});
 afterAll(() => system?.stop());
 
 /** As the rows would be under an unkeyed hash of the id: FNV-1a, the one that was in use once. */

@@ -209,7 +209,7 @@ test("an erasure that another gateway has finished meanwhile is neither set back
   await redis.del(`${keyspace.erasureQueuePrefix}:${keyspace.erasureQueueName}:${id}:lock`);
   two.first.signal("SIGCONT");
   const status = async () => (await two.ask(two.first, "GET", `/v1/erasures/${id}`)).json;
-  await until("the first one has finished it", async () => (await status()).step === "remind", 120_000);
+  await until("the first one has finished it", async () => (await status()).step === "remind");
   const stored = async () => [
     await redis.hgetall(keyspace.erasure(tag, id)),
     await redis.hget(keyspace.tombstones, tag),

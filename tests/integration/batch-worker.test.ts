@@ -177,7 +177,7 @@ test("a message that nothing gets through is found alone, its neighbours are sto
     ["FAULT", 3],
     ["FAULT", 1],
   ]);
-}, 90_000);
+});
 
 describe("killed", () => {
   let program: string;
@@ -219,7 +219,7 @@ describe("killed", () => {
       await child;
     }
     expect(await outcome()).toEqual(expected);
-  }, 180_000);
+  });
 
   test("while a store is away, however often, it holds that against none of the batches it held", async () => {
     const admitting = await gateway();
@@ -240,7 +240,7 @@ describe("killed", () => {
     child.kill("SIGKILL");
     await child;
     expect(await outcome()).toEqual(names.map((name) => `stored ${name}`).sort());
-  }, 180_000);
+  });
 });
 
 test("what a killed gateway held is taken up by another one soon after its lock has ended", async () => {

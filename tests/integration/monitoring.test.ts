@@ -30,7 +30,7 @@ const dashboards = readdirSync(DASHBOARDS).map(
   (file) => JSON.parse(readFileSync(new URL(file, DASHBOARDS), "utf8")) as GrafanaDashboard,
 );
 
-const WITHIN = { timeout: 20_000, interval: 100 };
+const WITHIN = { timeout: 120_000, interval: 100 };
 
 let system: TestSystem;
 let device: Device;

@@ -58,7 +58,7 @@ describe("against a gateway", () => {
     certificate = await selfSigned();
     const { certFile, keyFile } = certificate;
     system = await startSystem({ mqtt: { tls: { enabled: true, port: 0, certFile, keyFile } } }, { shortSteps: true });
-  }, 180_000);
+  });
   afterAll(async () => {
     await system?.stop();
     await certificate?.remove();

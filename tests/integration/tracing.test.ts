@@ -330,4 +330,4 @@ test("without tracing nothing of OpenTelemetry is loaded, and with it all is", a
   };
   expect(await loadedWith({}, "off")).toEqual([]);
   expect((await loadedWith(traced(), "on")).length).toBeGreaterThan(4);
-}, 120_000);
+});

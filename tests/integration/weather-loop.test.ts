@@ -180,7 +180,7 @@ beforeAll(async () => {
       () => false,
     ),
   );
-}, 120_000);
+});
 afterAll(async () => {
   await two?.stop();
   await rm(dir, { recursive: true, force: true });

@@ -138,4 +138,4 @@ test("a gateway killed meanwhile takes the doubt up again when it is back", asyn
   expect(await rowsWith("killed")).toBe(0);
   await system.settled();
   expect(await rowsWith("killed")).toBe(0);
-}, 180_000);
+});

@@ -47,7 +47,7 @@ export interface ServerRecipe {
   readonly ready: (port: number) => Promise<boolean>;
 }
 
-const READY_DEADLINE_MS = 30_000;
+const READY_DEADLINE_MS = 120_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_MS = 20;
 
