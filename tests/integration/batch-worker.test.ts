@@ -18,6 +18,8 @@ import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 const QUEUE = `${keyspace.queuePrefix}:${keyspace.queueName}`;
 const queueKey = randomBytes(32);
+/** Far beyond what a busy machine needs; half of it is what a pass that goes on may use. */
+const STOP_DEADLINE_MS = 60_000;
 
 let dir: string;
 let server: PrivateServer;
@@ -83,7 +85,7 @@ function gate() {
 
 test("batches whose locks were lost come again, are processed once and counted once", async () => {
   const { open, passed } = gate();
-  const one = await gateway((_, attempt, stop) => attempt(() => passed(stop)));
+  const one = await gateway((_, attempt, stop) => attempt(() => passed(stop)), { stopDeadlineMs: STOP_DEADLINE_MS });
   await one.admit("in a pass");
   await one.worker.start();
   await until("it is in progress", () => one.passes.length === 1);
@@ -102,7 +104,7 @@ test("batches whose locks were lost come again, are processed once and counted o
   expect(one.books.books()).toMatchObject({ received: 2, recovered: 0, stored: 2, inFlight: 0 });
   const begun = performance.now();
   await one.worker.stop();
-  expect(performance.now() - begun).toBeLessThan(2_000);
+  expect(performance.now() - begun).toBeLessThan(STOP_DEADLINE_MS / 2);
 });
 
 test("a batch that was settled just as its lock was lost is only taken off the queue", async () => {
@@ -122,12 +124,12 @@ test("a batch that was settled just as its lock was lost is only taken off the q
 });
 
 test("batches that come one by one are fetched and passed together, after a rest at once", async () => {
-  const one = await gateway(async () => undefined, { restMs: 2_000, lockMs: 60_000 });
+  const one = await gateway(async () => undefined, { restMs: 8_000, lockMs: 60_000 });
   await one.worker.start();
   const begun = performance.now();
   await one.admit("first");
   await until("the first has passed", () => one.passes.length === 1);
-  expect(performance.now() - begun).toBeLessThan(1_000);
+  expect(performance.now() - begun).toBeLessThan(6_000);
   const fetched = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1]);
   const names = Array.from({ length: 8 }, (_, index) => `${index}`);
   const before = await fetched();
@@ -254,14 +256,14 @@ test("what a killed gateway held is taken up by another one soon after its lock 
   // Its last renewal, as after a kill.
   stuck.silence();
   const [id] = await active();
+  const begun = performance.now();
   const leftMs = await redis.pttl(`${QUEUE}:${id}:lock`);
   expect(leftMs).toBeGreaterThan(0);
-  const begun = performance.now();
   await until("the other one has it", () => other.passes.length === 1);
   const tookMs = performance.now() - begun;
-  expect(tookMs).toBeGreaterThan(leftMs - 200);
-  // The next look at what stalled, the next look for work, and a busy machine.
-  expect(tookMs).toBeLessThan(leftMs + lockMs / 4 + 500 + 1_000);
+  expect(tookMs).toBeGreaterThan(leftMs - 2);
+  // The next look at what stalled is a quarter of a lock away; a queue that is not told of it looks every half minute.
+  expect(tookMs).toBeLessThan(leftMs + 10_000);
 });
 
 describe("two gateways on one Redis", () => {
