@@ -197,12 +197,13 @@ describe("killed", () => {
     return execa(process.execPath, command, { extendEnv: true, reject: false });
   }
 
-  /** What became of the messages, sorted. */
+  /**
+   * What became of the messages, sorted. Killed between the store and the queue, a batch comes to the store once more: there it is the
+   * same row.
+   */
   async function outcome(): Promise<string[]> {
-    return (await readFile(file, "utf8"))
-      .split("\n")
-      .filter((line) => line !== "")
-      .sort();
+    const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "");
+    return [...new Set(lines)].sort();
   }
 
   test("by one message of a batch, again and again, it dead-letters that message alone and stores the others", async () => {
