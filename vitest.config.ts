@@ -49,6 +49,7 @@ export default defineConfig({
           // `faults`: what once went wrong, one file a kind.
           include: ["tests/{integration,faults}/**/*.test.ts"],
           globalSetup: ["tests/integration-setup.ts"],
+          setupFiles: ["tests/fetch-setup.ts"],
           // Each file brings its own servers; processes, so that a file that dies takes only its own with it.
           pool: "forks",
           // More than half of their time they wait for servers and clocks: four of them keep two cores busy.
