@@ -14,7 +14,7 @@ import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const ROOT = new URL("../../", import.meta.url);
 /** What the queues of this gateway make BullMQ run. */

@@ -20,7 +20,7 @@ import { consentTo, EVERYTHING, name } from "../fixtures/system.ts";
 import { type Asked, type Said, startTwoGateways, type TwoGateways } from "../fixtures/two-gateways.ts";
 
 /** Processes start in it, beside those of other tests. */
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const LEGAL = "legal-token-of-this-test-0123456789abcdef";
 const PRIVACY = "privacy-token-of-this-test-0123456789abcdef";

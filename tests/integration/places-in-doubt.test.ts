@@ -9,7 +9,7 @@ import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-pro
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const STEP_MS = 1_000;
 const HERE = { lat: 23.5, lon: 8 };
