@@ -38,8 +38,9 @@ export default defineConfig({
           // Modules of ours are loaded anew for each file all the same; packages once a thread, which was half of all the time.
           isolate: false,
           maxWorkers: 2,
-          testTimeout: 20_000,
-          hookTimeout: 60_000,
+          // Ends what hangs; how long something takes on a busy machine is no test's business.
+          testTimeout: 150_000,
+          hookTimeout: 240_000,
         },
       },
       {
@@ -48,12 +49,13 @@ export default defineConfig({
           // `faults`: what once went wrong, one file a kind.
           include: ["tests/{integration,faults}/**/*.test.ts"],
           globalSetup: ["tests/integration-setup.ts"],
+          setupFiles: ["tests/fetch-setup.ts"],
           // Each file brings its own servers; processes, so that a file that dies takes only its own with it.
           pool: "forks",
           // More than half of their time they wait for servers and clocks: four of them keep two cores busy.
           maxWorkers: 4,
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          testTimeout: 240_000,
+          hookTimeout: 240_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -76,8 +76,8 @@ export interface SimulationReport {
 /** Consents that run out do so this long after they are given, before the first message is sent. */
 const SHORT_LIFE_MS = 5_000;
 const WINDOW = 16;
-const STEPS_TIMEOUT_MS = 15_000;
-const ANSWER_TIMEOUT_MS = 5_000;
+const STEPS_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 20_000;
 
 export class Simulation {
   readonly population: Population;
@@ -177,7 +177,7 @@ export class Simulation {
     if (books !== undefined) {
       await eventually(
         () => this.#subscribers.every(({ purpose, packets }) => packets.length >= books.forwarded[purpose]),
-        10_000,
+        ANSWER_TIMEOUT_MS,
       );
     }
     await this.#eavesdropper?.collect();

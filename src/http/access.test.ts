@@ -179,7 +179,7 @@ it.each([
       }).once("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? ""));
     });
   const answers = [asked("console"), asked(TOKEN)];
-  await vi.waitFor(() => expect(waiting).toBe(2));
+  await vi.waitFor(() => expect(waiting).toBe(2), { timeout: 60_000 });
   looked();
   end();
   looked();

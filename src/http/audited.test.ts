@@ -39,7 +39,9 @@ describe("an act that goes on after its answer", () => {
     const { status, lines, release } = await slowAct(end);
     expect([status, lines()]).toEqual([503, []]);
     release();
-    await vi.waitFor(() => expect(lines()).toMatchObject([{ act: "policy-published", of: 7, outcome }]));
+    await vi.waitFor(() => expect(lines()).toMatchObject([{ act: "policy-published", of: 7, outcome }]), {
+      timeout: 60_000,
+    });
   });
 });
 

@@ -215,7 +215,7 @@ describe("every route", () => {
     }
   });
 
-  test("has examples that its own schemas accept", { timeout: 120_000 }, () => {
+  test("has examples that its own schemas accept", { timeout: 240_000 }, () => {
     const ajv = new Ajv2020({ strict: false, allErrors: true });
     addFormats.default(ajv);
     let looked = 0;

@@ -26,8 +26,9 @@ export class EventLoopWatch {
   #histograms: IntervalHistogram[] = [];
   #timer: NodeJS.Timeout | undefined;
   #last: EventLoopDelay = { p50: 0, p99: 0, max: 0 };
-  /** Its windows follow one another without overlap, so their samples add up; those of the other are the same once more. */
-  #counted: IntervalHistogram | undefined;
+  /** Never reset, so that the sum misses nothing. */
+  #all: IntervalHistogram | undefined;
+  #sumMs = 0;
   #total: EventLoopTotal = { samples: 0, ms: 0 };
 
   /** The last window; renewed twice per window length, and all 0 at first. */
@@ -42,8 +43,8 @@ export class EventLoopWatch {
 
   start(windowMs = WINDOW_MS): void {
     this.#histograms = [0, 1].map(() => monitorEventLoopDelay({ resolution: SAMPLE_MS }));
-    for (const histogram of this.#histograms) histogram.enable();
-    this.#counted = this.#histograms[0];
+    this.#all = monitorEventLoopDelay({ resolution: SAMPLE_MS });
+    for (const histogram of [this.#all, ...this.#histograms]) histogram.enable();
     // After a block all timers are due at once; the block is recorded only after they have run.
     this.#timer = setInterval(() => setImmediate(() => this.#closeWindow()), windowMs / 2).unref();
   }
@@ -51,6 +52,7 @@ export class EventLoopWatch {
   stop(): void {
     clearInterval(this.#timer);
     for (const histogram of this.#histograms) histogram.disable();
+    this.#all?.disable();
     this.#histograms = [];
   }
 
@@ -58,15 +60,17 @@ export class EventLoopWatch {
     const older = this.#histograms.shift();
     if (older === undefined) return;
     this.#last = read(older);
-    if (older === this.#counted) this.#add(older);
+    if (this.#all !== undefined) this.#add(this.#all);
     older.reset();
     this.#histograms.push(older);
   }
 
+  /** Of all samples so far; a sum that is told never falls, though a sample may come a little early. */
   #add({ count, mean }: IntervalHistogram): void {
     if (count === 0) return;
-    const ms = Math.max(0, mean / NS_PER_MS - SAMPLE_MS) * count;
-    this.#total = { samples: this.#total.samples + count, ms: this.#total.ms + ms };
+    const sumMs = (mean / NS_PER_MS - SAMPLE_MS) * count;
+    this.#total = { samples: count, ms: this.#total.ms + Math.max(0, sumMs - this.#sumMs) };
+    this.#sumMs = sumMs;
   }
 }
 

@@ -38,7 +38,7 @@ test("a loss of the connection blocks all commands and records what was confirme
   redis.emit("close");
   expect([redis.held, seen.lost, seen.checks]).toEqual([true, 1, 1]);
   redis.emit("ready");
-  await vi.waitFor(() => expect(redis.held).toBe(false));
+  await vi.waitFor(() => expect(redis.held).toBe(false), { timeout: 60_000 });
   expect(seen.checks).toBe(2);
 });
 
@@ -47,7 +47,7 @@ test("a loss during the check triggers another check", async () => {
   redis.emit("close");
   answers.push(async () => void redis.emit("close"));
   redis.emit("ready");
-  await vi.waitFor(() => expect(redis.held).toBe(false));
+  await vi.waitFor(() => expect(redis.held).toBe(false), { timeout: 60_000 });
   expect(seen.checks).toBe(3);
 });
 
@@ -56,7 +56,7 @@ test("the check is repeated until there is a result", async () => {
   answers.push(() => Promise.reject(new GatewayError("REDIS_UNAVAILABLE", "proof")));
   redis.emit("close");
   redis.emit("ready");
-  await vi.waitFor(() => expect(redis.held).toBe(false));
+  await vi.waitFor(() => expect(redis.held).toBe(false), { timeout: 60_000 });
   expect(seen.warned).toEqual([{ code: "REDIS_UNAVAILABLE" }]);
 });
 
@@ -64,7 +64,7 @@ test("a Redis that was rolled back is not used again", async () => {
   const { redis, part, answers, seen } = await proving();
   answers.push(() => Promise.reject(new GatewayError("REDIS_ROLLED_BACK", "subjects")));
   part.doubt();
-  await vi.waitFor(() => expect(seen.fatal).toHaveLength(1));
+  await vi.waitFor(() => expect(seen.fatal).toHaveLength(1), { timeout: 60_000 });
   expect(redis.held).toBe(true);
 });
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { CHECKS, runCheck } from "../../scripts/check.ts";
 
-test.each(CHECKS.map((check) => [check.what, check] as const))("%s", { timeout: 180_000 }, async (_what, check) => {
+test.each(CHECKS.map((check) => [check.what, check] as const))("%s", { timeout: 240_000 }, async (_what, check) => {
   const { good, output } = await runCheck(check);
   expect(good, output).toBe(true);
 });

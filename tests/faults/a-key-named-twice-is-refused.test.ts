@@ -10,7 +10,7 @@ import { consentTo, EVERYTHING, name, startSystem, type TestSystem } from "../fi
 let system: TestSystem;
 beforeAll(async () => {
   system = await startSystem();
-}, 60_000);
+});
 afterAll(() => system?.stop());
 
 async function post(path: string, body: string, method = "POST"): Promise<{ status: number; code?: string }> {

@@ -9,7 +9,7 @@ import { linkFor, Session } from "../fixtures/centre-client.ts";
 import { BROWSER, downloaded, launchBrowser, shows, told, type Visit, visit } from "../fixtures/centre-visit.ts";
 import { consentTo, type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 type Loss = (route: Route) => Promise<unknown>;
 

@@ -11,7 +11,7 @@ import { type Device, startSystem, type TestSystem, uniqueSeq } from "../fixture
 let system: TestSystem;
 beforeAll(async () => {
   system = await startSystem();
-}, 60_000);
+});
 afterAll(() => system?.stop());
 
 /** One connection, everything at once, in order. */
@@ -122,4 +122,4 @@ test("messages of one ts never share a row, and keep theirs when they are sent a
   await system.stack.startGateway();
   await publish(device, "status", numbers.map(message));
   expect((await rows()).sort()).toEqual(first.sort());
-}, 120_000);
+});

@@ -11,7 +11,7 @@ import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { consentTo, type Device, EVERYTHING, startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 let system: TestSystem;
 beforeAll(async () => {

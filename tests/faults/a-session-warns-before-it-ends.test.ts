@@ -20,7 +20,7 @@ import {
 } from "../fixtures/centre-visit.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const SESSION_MS = 180_000;
 const MOST_MS = 300_000;

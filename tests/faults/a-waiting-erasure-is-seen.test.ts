@@ -38,9 +38,9 @@ test("while the store is away, and no longer", async () => {
   expect(await list("held")).toEqual({ erasures: [], total: 0 });
   expect(JSON.stringify(await list("running"))).not.toContain(device.id);
   await system.stack.influx.start();
-  await until("it is done", async () => (await list("running")).total === 0, 90_000);
+  await until("it is done", async () => (await list("running")).total === 0);
   await until(
     "the metrics tell of that",
     async () => (await system.metric("erasures_open", '{state="running"}')) === 0,
   );
-}, 180_000);
+});

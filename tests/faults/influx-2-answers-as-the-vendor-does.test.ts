@@ -180,5 +180,5 @@ describe("with statements that are answered", () => {
       [...held, at("young", young)].map(({ device, timestampNs }) => `${device} ${timestampNs}`),
     );
     expect(line.paths.filter((path) => path === "/api/v2/delete").length).toBeLessThan(320);
-  }, 120_000);
+  });
 });

@@ -14,7 +14,7 @@ import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const ROOT = new URL("../../", import.meta.url);
 /** What the queues of this gateway make BullMQ run. */
@@ -109,7 +109,7 @@ describe("a gateway", () => {
       id: string;
     };
     const state = async () => (await system.stack.api.call("GET", "/v1/erasures/{id}", [id])) as ErasureStatus;
-    await until("the erasure is done", async () => (await state()).state === "completed", 90_000);
+    await until("the erasure is done", async () => (await state()).state === "completed");
   }
 
   test("lives under it: messages, decisions, rights, erasure, backup, retention, audit and restore", async () => {

@@ -14,7 +14,7 @@ import { consentTo, type Device, startSystem, type TestSystem } from "../fixture
 const DEVICES = 40;
 /** The others never withdraw. */
 const WITHDRAWING = 14;
-const LONG_MS = 180_000;
+const LONG_MS = 600_000;
 const REST_MS = 10;
 
 let system: TestSystem;

@@ -12,7 +12,7 @@ let system: TestSystem;
 let run = 0;
 beforeAll(async () => {
   system = await startSystem();
-}, 60_000);
+});
 afterAll(() => system?.stop());
 
 const refusals = () => system.metric("messages_refused_total", '{reason="invalid-payload"}');

@@ -20,7 +20,7 @@ import { consentTo, EVERYTHING, name } from "../fixtures/system.ts";
 import { type Asked, type Said, startTwoGateways, type TwoGateways } from "../fixtures/two-gateways.ts";
 
 /** Processes start in it, beside those of other tests. */
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const LEGAL = "legal-token-of-this-test-0123456789abcdef";
 const PRIVACY = "privacy-token-of-this-test-0123456789abcdef";
@@ -209,7 +209,7 @@ test("an erasure that another gateway has finished meanwhile is neither set back
   await redis.del(`${keyspace.erasureQueuePrefix}:${keyspace.erasureQueueName}:${id}:lock`);
   two.first.signal("SIGCONT");
   const status = async () => (await two.ask(two.first, "GET", `/v1/erasures/${id}`)).json;
-  await until("the first one has finished it", async () => (await status()).step === "remind", 120_000);
+  await until("the first one has finished it", async () => (await status()).step === "remind");
   const stored = async () => [
     await redis.hgetall(keyspace.erasure(tag, id)),
     await redis.hget(keyspace.tombstones, tag),

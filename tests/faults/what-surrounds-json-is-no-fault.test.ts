@@ -11,7 +11,7 @@ let device: Device;
 beforeAll(async () => {
   system = await startSystem();
   device = await system.device();
-}, 60_000);
+});
 afterAll(() => system?.stop());
 
 const refusals = () => system.metric("messages_refused_total", '{reason="invalid-payload"}');

@@ -12,7 +12,7 @@ import { type AttacksResult, resultOf } from "../../attacks/result.ts";
 import { play } from "../../attacks/run/play.ts";
 import type { GatewayKind } from "../../attacks/run/stage.ts";
 
-const TIMEOUT_MS = 240_000;
+const TIMEOUT_MS = 600_000;
 const ERASED = 6;
 const ACKNOWLEDGEMENTS = 20;
 

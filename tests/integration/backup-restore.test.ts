@@ -723,7 +723,9 @@ test("a schedule takes one when the newest is too old, one gateway at a time, an
   expect(await schedule(60_000).turn(here.keys, here.journal.head)).toBeUndefined();
   expect(await schedule(60_000).ageMs(here.keys.lookup)).toBeLessThan(60_000);
   for (let round = 0; round < 3; round += 1) {
-    await vi.waitFor(async () => expect(await schedule(1).ageMs(here.keys.lookup)).toBeGreaterThan(1));
+    await vi.waitFor(async () => expect(await schedule(1).ageMs(here.keys.lookup)).toBeGreaterThan(1), {
+      timeout: 60_000,
+    });
     expect(await schedule(1).turn(here.keys, here.journal.head)).toBeDefined();
   }
   const files = (await readdir(dir)).map((name) => join(dir, name));

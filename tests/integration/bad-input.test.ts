@@ -69,7 +69,6 @@ async function counted(act: () => Promise<unknown>, expected: Readonly<Record<st
   await until(
     `${JSON.stringify(expected)} is counted`,
     async () => Object.keys(await moved()).length >= Object.keys(expected).length,
-    5_000,
   ).catch(() => {});
   expect(await moved()).toEqual(expected);
 }
@@ -401,8 +400,8 @@ test("the neighbours published all the while: everything was acknowledged and is
   expect(await visitor.visits).toBeGreaterThan(0);
   await neighbours.stop();
   expect(neighbours.closed).toBe(0);
-  // As long as a message may take to become durable, on a machine busy with everything above.
-  expect(neighbours.slowestMs).toBeLessThan(5_000);
+  // None was held up for good; what does not become durable in time is refused, which is counted below.
+  expect(neighbours.slowestMs).toBeLessThan(50_000);
   expect(neighbours.acknowledged.size).toBe(neighbours.sent);
   const books = await system.settled();
   expect(books.refused["not-durable"] ?? 0).toBe(0);

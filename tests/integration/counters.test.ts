@@ -28,7 +28,7 @@ beforeAll(async () => {
       CONSENTRY_BACKUP_JOURNAL_FILE: join(system.stack.dir, "other.journal"),
     },
   });
-}, 90_000);
+});
 afterAll(async () => {
   if (other?.running === true) await other.stop();
   await system?.stop();
@@ -77,7 +77,7 @@ test("of a day's use at least 98 % is told, and never more than all of it", asyn
   const sum = await told();
   expect(sum / used).toBeGreaterThanOrEqual(0.98);
   expect(sum).toBeLessThanOrEqual(used);
-}, 240_000);
+});
 
 test("no total rests in Redis or in the store, and another person is told nothing of the use before", async () => {
   const device: Device = await system.device();

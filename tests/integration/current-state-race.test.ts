@@ -9,7 +9,7 @@ import { consentTo, marks, type TestSystem } from "../fixtures/system.ts";
 import { startTwoGateways, type TwoGateways } from "../fixtures/two-gateways.ts";
 
 /** Processes start in it, beside those of other tests. */
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const SCENE = consentTo({ scene: ["model", "status"] });
 /** Between the question for consent and what is handed over. */

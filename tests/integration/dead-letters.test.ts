@@ -158,7 +158,7 @@ test("a message that ends the process is dead-lettered only while its person con
   expect([refused["consent-withdrawn"], deadLettered]).toEqual([1, 1]);
   expect((await run("list")).map((line) => line.split("  ")[2])).toEqual(["poison"]);
   await run("purge", "all");
-}, 150_000);
+});
 
 test("wrong use is answered with the usage and an exit code", async () => {
   for (const args of [[], ["destroy"], ["replay"]]) {

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-test("a short run balances, finds no leak and says so", { timeout: 180_000 }, async () => {
+test("a short run balances, finds no leak and says so", { timeout: 240_000 }, async () => {
   const size = ["--devices", "80", "--rate", "200", "--duration", "4"];
   const run = await execa(
     process.execPath,

@@ -108,7 +108,7 @@ describe.skipIf(!openssl)("what its nodes make of a sensor's words", () => {
     device = await system.device();
     const env = { DEVICE: device.id, DEVICE_TOKEN: device.token, CA_FILE: pki.ca, GATEWAY: "localhost" };
     running = new Running(env);
-  }, 90_000);
+  });
   afterAll(async () => {
     await system?.stop();
     await pki?.remove();

@@ -79,7 +79,7 @@ beforeAll(async () => {
   gateway.stdout?.on("data", (bytes: Buffer) => {
     printed += bytes.toString().replaceAll("\r", "");
   });
-  await until("npm start is ready", () => printed.includes("Ctrl-C stops it."), 100_000);
+  await until("npm start is ready", () => printed.includes("Ctrl-C stops it."));
 });
 afterAll(async () => {
   if (gateway !== undefined && gateway.exitCode === null) {
@@ -159,7 +159,7 @@ describe.skipIf(script === undefined)("on a terminal", () => {
 
   it.each(pages.filter((page) => page !== "README.md"))(
     "%s: its commands run as printed",
-    { timeout: 180_000 },
+    { timeout: 240_000 },
     async (page) => {
       const ofPage = blocksOf(page);
       const ran = await run(ofPage);

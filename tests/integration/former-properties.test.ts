@@ -32,7 +32,7 @@ beforeAll(async () => {
   await system.stack.gateway.stop();
   await configure(({ name }) => name !== TIDES.name);
   await system.stack.startGateway();
-}, 90_000);
+});
 afterAll(() => system?.stop());
 
 interface OwnProperty {

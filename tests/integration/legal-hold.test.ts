@@ -126,7 +126,7 @@ describe("placing a hold", () => {
       answered = true;
       return answer;
     });
-    await expect.poll(() => verdict()).toBe("legal-hold");
+    await expect.poll(() => verdict(), { timeout: 60_000 }).toBe("legal-hold");
     expect(answered).toBe(false);
     await lease.release();
     expect((await confirming).status).toBe(200);

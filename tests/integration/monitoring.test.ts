@@ -30,7 +30,7 @@ const dashboards = readdirSync(DASHBOARDS).map(
   (file) => JSON.parse(readFileSync(new URL(file, DASHBOARDS), "utf8")) as GrafanaDashboard,
 );
 
-const WITHIN = { timeout: 20_000, interval: 100 };
+const WITHIN = { timeout: 120_000, interval: 100 };
 
 let system: TestSystem;
 let device: Device;
@@ -83,14 +83,14 @@ describe("the listener of the metrics", () => {
         }),
       );
     // A connection kept from before may have been closed too; the next one is let in.
-    await until("it is answered all the same", async () => (await scrape()).status === 200, 5_000);
+    await until("it is answered all the same", async () => (await scrape()).status === 200);
     await until("the oldest of them are closed", () => silent.filter(({ closed }) => closed).length >= MAX_CONNECTIONS);
     for (const socket of silent) socket.destroy();
   });
 
   it("costs little however often it is scraped", async () => {
     const rounds: number[] = [];
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 10; round += 1) {
       const before = await cpuMs(system.stack.gateway.pid);
       for (let count = 0; count < 20; count += 1) await scrape();
       rounds.push(((await cpuMs(system.stack.gateway.pid)) - before) / 20);

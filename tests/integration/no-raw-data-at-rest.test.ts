@@ -282,7 +282,7 @@ test("an outage of the store, a killed gateway, an abandoned, a poisoned and an 
     "unopenable",
   ]);
   expect((await scan()).leaks).toEqual([]);
-}, 150_000);
+});
 
 test("what devices are told of a new policy, and services of an erasure", async () => {
   const [informed, erased] = [await marked(), await marked()];

@@ -9,7 +9,7 @@ import { type GatewayProcess, startGateway } from "../../tools/stack/gateway-pro
 import { until } from "../fixtures/eventually.ts";
 import { startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const STEP_MS = 1_000;
 const HERE = { lat: 23.5, lon: 8 };
@@ -76,11 +76,11 @@ test("a writer killed over places that the store has received is followed by one
   const [gone] = await system.neighbours(THERE, 6);
   if (gone === undefined) throw new Error("no device");
   const underWay = () => system.redis.hlen("{consentry:places}:under-way");
-  await until("some are sent", async () => (await underWay()) > 0, 30_000);
+  await until("some are sent", async () => (await underWay()) > 0);
   // All six, unless a step began in between: then those that were seen first.
   const sent = await underWay();
   // They are noted first, and sent then: the server that stands still has them before it.
-  await until("the store has them before it", () => waitsBefore(system.stack.influxUrl), 30_000);
+  await until("the store has them before it", () => waitsBefore(system.stack.influxUrl));
   await system.stack.gateway.kill("SIGKILL");
   process.kill(system.stack.influx.pid, "SIGCONT");
   await until("the store has applied them", async () => (await rows()).length === before + sent);
@@ -88,8 +88,8 @@ test("a writer killed over places that the store has received is followed by one
   await system.ready();
   const withdrawn = async () =>
     (await system.stack.api.withdraw(gone.subject).catch(() => ({ drained: false }))).drained;
-  await until("the withdrawal is drained", withdrawn, 40_000);
-  await until("nothing is in progress", async () => (await underWay()) === 0, 40_000);
+  await until("the withdrawal is drained", withdrawn);
+  await until("nothing is in progress", async () => (await underWay()) === 0);
   await until("the others are told", async () => (await rows()).length === before + 5);
   await system.placesWritten();
   expect(await rows()).toHaveLength(before + 5);

@@ -170,5 +170,5 @@ test("a place that was acknowledged alone survives a killed gateway", async () =
   await system.neighbours(here, 5);
   await system.stack.gateway.kill("SIGKILL");
   await system.stack.startGateway();
-  await until("they are told", async () => (await rowsAt(here)).length === 5, 30_000);
+  await until("they are told", async () => (await rowsAt(here)).length === 5);
 });

@@ -69,7 +69,7 @@ describe.skipIf(BROWSER === undefined)("forty devices", () => {
     first = await system.connect(devices[14] as Device);
     await first.publishAsync(`devices/${devices[14]?.id}/status`, JSON.stringify({ seq: uniqueSeq() }), { qos: 1 });
     await system.connect(hub);
-  }, 120_000);
+  });
   afterAll(() => browser?.close());
   afterEach(async () => {
     for (const { context, complaints } of visits.splice(0)) {

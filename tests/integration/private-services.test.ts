@@ -11,6 +11,7 @@ import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { freePort } from "../../tools/private-servers/free-port.ts";
 import { onPath } from "../../tools/private-servers/service-binaries.ts";
 import {
   INFLUX_DATABASE,
@@ -121,6 +122,13 @@ describe("private Redis", () => {
     expect(existsSync(join(dir, "redis.pid"))).toBe(false);
     const second = await redis();
     expect(await command(second, "GET kept")).toBe("$2\r\n42\r\n");
+  });
+
+  it("has a port that the system gives to no connection and to no one who asks for any", async () => {
+    const [begin = "0"] = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split("\t");
+    const ports = await Promise.all(Array.from({ length: 20 }, () => freePort()));
+    expect(new Set(ports).size).toBe(20);
+    expect(Math.max(...ports)).toBeLessThan(Number(begin));
   });
 
   it("has the port of the run before, and another one where that is taken", async () => {

@@ -16,7 +16,7 @@ import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, marks, startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 const canaries = new Canaries();
 let system: TestSystem;

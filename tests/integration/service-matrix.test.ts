@@ -39,7 +39,7 @@ interface Connection {
 }
 
 const RECIPIENT = RECIPIENTS.scene;
-const LONG_MS = 120_000;
+const LONG_MS = 300_000;
 
 let system: TestSystem;
 let speakers: Speaker[];

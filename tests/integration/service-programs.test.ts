@@ -21,7 +21,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "consentry-programs-"));
 });
 /** Each starts programs of its own, which takes seconds where others are at work. */
-const LONG_MS = 150_000;
+const LONG_MS = 300_000;
 afterEach(async () => {
   await Promise.all(running.splice(0).map((program) => program.ends("SIGKILL")));
 });
@@ -58,7 +58,7 @@ describe("against a gateway", () => {
     certificate = await selfSigned();
     const { certFile, keyFile } = certificate;
     system = await startSystem({ mqtt: { tls: { enabled: true, port: 0, certFile, keyFile } } }, { shortSteps: true });
-  }, 180_000);
+  });
   afterAll(async () => {
     await system?.stop();
     await certificate?.remove();

@@ -274,10 +274,10 @@ describe("a collector", () => {
       });
       const { refused, inFlight } = await other.settled();
       expect({ refused, inFlight }).toEqual({ refused: {}, inFlight: 0 });
-      // A PUBACK that waited for a request would make one for each.
+      // A PUBACK that waited for a request would make one for each; else there is one each half second.
       const { asked } = bad;
       await publishFifty();
-      expect(bad.asked - asked).toBeLessThan(10);
+      expect(bad.asked - asked).toBeLessThan(40);
       if (manner !== "away") {
         bad.manner = "take";
         await until("it is told again", async () => {
@@ -289,7 +289,7 @@ describe("a collector", () => {
       }
       const begun = performance.now();
       expect((await other.stack.gateway.stop()).code).toBe(0);
-      expect(performance.now() - begun).toBeLessThan(10_000);
+      expect(performance.now() - begun).toBeLessThan(50_000);
       const log = await readFile(join(other.stack.dir, "logs", "gateway.log"), "utf8");
       expect(log).toContain("traces are not taken by the collector");
       expect(log).not.toContain("an answer that is told to no one");
@@ -330,4 +330,4 @@ test("without tracing nothing of OpenTelemetry is loaded, and with it all is", a
   };
   expect(await loadedWith({}, "off")).toEqual([]);
   expect((await loadedWith(traced(), "on")).length).toBeGreaterThan(4);
-}, 120_000);
+});

@@ -5,7 +5,7 @@ import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type Device, startSystem, type TestSystem } from "../fixtures/system.ts";
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const HOUR_MS = 3_600_000;
 const HERE = { lat: 12.9716, lon: 77.5946 };

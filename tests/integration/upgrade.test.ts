@@ -146,7 +146,7 @@ test("a dry run tells what would be done and does nothing of it", async () => {
 test("killed in the middle it has let neither version in, and begun again it comes to its end", async () => {
   const program = await builtProgram("src/commands/upgrade.ts");
   const killed = execa(process.execPath, [program, "--yes", "--config", system.stack.config.file], { reject: false });
-  await until("it has begun", async () => (await system.redis.exists(keyspace.barrier)) === 1, 20_000);
+  await until("it has begun", async () => (await system.redis.exists(keyspace.barrier)) === 1);
   killed.kill("SIGKILL");
   await killed;
   expect(await system.redis.get(keyspace.schema)).toBeNull();

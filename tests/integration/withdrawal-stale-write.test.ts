@@ -9,7 +9,7 @@ import { until } from "../fixtures/eventually.ts";
 import { type Device, marks, startSystem, type TestSystem } from "../fixtures/system.ts";
 
 /** Breaker, grace and a busy machine; the grace alone is 1.5 s. */
-const BOUND_MS = 20_000;
+const BOUND_MS = 60_000;
 const LATER_MS = 3_000;
 const BENGALURU = { lat: 12.9715987, lon: 77.5945627 };
 
@@ -138,4 +138,4 @@ test("a gateway killed meanwhile takes the doubt up again when it is back", asyn
   expect(await rowsWith("killed")).toBe(0);
   await system.settled();
   expect(await rowsWith("killed")).toBe(0);
-}, 180_000);
+});

@@ -8,9 +8,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 import { forget, type Identity, record, stopLeftover } from "./leftover.ts";
 import { PrivateServerError } from "./private-server-error.ts";
 import { onPath, type Say } from "./service-binaries.ts";
@@ -47,11 +47,11 @@ export interface ServerRecipe {
   readonly ready: (port: number) => Promise<boolean>;
 }
 
-const READY_DEADLINE_MS = 30_000;
+const READY_DEADLINE_MS = 120_000;
 const STOP_DEADLINE_MS = 10_000;
 const POLL_MS = 20;
 
-/** Throws `SERVICE_FAILED` when it does not answer within 30 s, or when a living process already uses `dir`. */
+/** Throws `SERVICE_FAILED` when it does not answer within two minutes, or when a living process already uses `dir`. */
 export async function launch(
   recipe: ServerRecipe,
   options: { dir: string; say: Say; port?: number | undefined },
@@ -188,18 +188,4 @@ function earlierPort(file: string): number {
   } catch {
     return 0;
   }
-}
-
-/** An unused port on loopback: the wanted one when no one has it, else one chosen by the operating system. */
-export async function freePort(wanted = 0): Promise<number> {
-  const probe = createServer();
-  const isTaken = await new Promise<boolean>((done, fail) => {
-    probe.once("error", (error) => (wanted === 0 ? fail(error) : done(true)));
-    probe.listen(wanted, "127.0.0.1", () => done(false));
-  });
-  if (isTaken) return await freePort();
-  const address = probe.address();
-  await new Promise((done) => probe.close(done));
-  if (address === null || typeof address === "string") throw new PrivateServerError("SERVICE_FAILED", "no free port");
-  return address.port;
 }

@@ -12,8 +12,8 @@ import { nodeFlags } from "../../src/platform/node-flags.ts";
 import { builtProgram } from "./built-program.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const READY_TIMEOUT_MS = 30_000;
-const STOP_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 120_000;
+const STOP_TIMEOUT_MS = 60_000;
 
 export type ListenerName = "mqtt-tcp" | "mqtt-tls" | "mqtt-ws" | "http" | "metrics" | "console";
 
@@ -36,7 +36,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Resolves when the gateway is ready; rejects with its last words when it ends or takes more than 30 s. */
+/** Resolves when the gateway is ready; rejects with its last words when it ends or takes more than two minutes. */
 export async function startGateway(options: GatewayProcessOptions): Promise<GatewayProcess> {
   await mkdir(dirname(options.logFile), { recursive: true });
   const log = createWriteStream(options.logFile, { flags: "a" });
@@ -102,7 +102,7 @@ export class GatewayProcess {
     return this.exited;
   }
 
-  /** SIGTERM, then SIGKILL after 20 s. */
+  /** SIGTERM, then SIGKILL after a minute. */
   async stop(): Promise<Exit> {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_TIMEOUT_MS);
     const exit = await this.kill("SIGTERM");

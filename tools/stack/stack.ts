@@ -109,7 +109,7 @@ export class Stack {
     this.#api = new AccountService({
       api: this.httpUrl,
       token: this.config.apiToken,
-      timeoutMs: 15_000,
+      timeoutMs: 60_000,
     });
   }
 

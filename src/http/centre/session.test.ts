@@ -45,7 +45,7 @@ it("is cut off while it is answered when its token is none any more, and no othe
       }).once("error", ({ code }: NodeJS.ErrnoException) => resolve(code ?? ""));
     });
   const answers = [asked({ via: { name: "portal", digest: "d".repeat(43) } }), asked({})];
-  await vi.waitFor(() => expect(waiting).toBe(2));
+  await vi.waitFor(() => expect(waiting).toBe(2), { timeout: 60_000 });
   for (const look of looked) look();
   stands = false;
   for (const look of looked) look();

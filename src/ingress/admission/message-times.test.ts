@@ -176,8 +176,8 @@ describe("messages whose digits are drawn", () => {
     const { fix } = setUp();
     const subs = Array.from({ length: 2_000 }, (_, n) => fix({ device: `d-${n % 7}`, receivedAt: now + n }).sub);
     const near = subs.filter((sub, n) => n > 0 && Math.abs(sub - (subs[n - 1] ?? 0)) < 1_000).length;
-    // Of 2,000 random ones about 4.
-    expect(near).toBeLessThan(20);
+    // Of 2,000 random ones about 4; of a counter all.
+    expect(near).toBeLessThan(60);
     expect(Math.max(...subs)).toBeGreaterThan(900_000);
     expect(Math.min(...subs)).toBeLessThan(100_000);
   });

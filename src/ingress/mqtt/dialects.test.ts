@@ -161,7 +161,6 @@ describe("a hub", () => {
     const children = { "0x1234": "kid-1", "0x5678": "kid-2" };
     const ingress = await start({
       speaks: { bridge: { dialect: "tasmota", alias: "tasmota_zb", children } },
-      deadlineMs: 300,
     });
     const payload = '{"ZbReceived":{"0x1234":{"Temperature":20},"0x5678":{"Humidity":50},"0x9999":{"Humidity":1}}}';
     const bridge = await ingress.device("bridge");

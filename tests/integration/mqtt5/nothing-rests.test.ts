@@ -136,7 +136,7 @@ test("what devices say beside their messages, whatever becomes of those", async 
   const { leaks, scannedBytes } = await scan();
   expect(leaks).toEqual([]);
   expect(scannedBytes).toBeGreaterThan(100_000);
-}, 120_000);
+});
 
 test("wills with all their properties, taken and refused", async () => {
   const device = await marked();

@@ -47,7 +47,7 @@ async function overTls(device: Device, strict = true): Promise<MqttClient> {
   return system.connect(device, { ca: [past.ca, renewed.ca], rejectUnauthorized: strict }, url);
 }
 
-test("new connections are refused before, and taken after", { timeout: 120_000 }, async () => {
+test("new connections are refused before, and taken after", { timeout: 240_000 }, async () => {
   const [device, there] = await system.devices(2);
   if (device === undefined || there === undefined) throw new Error("devices");
   await expect(overTls(device)).rejects.toThrow(/expired/);

@@ -33,7 +33,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-test.skipIf(!mountable)("what was acknowledged before is stored, and more after it", { timeout: 120_000 }, async () => {
+test.skipIf(!mountable)("what was acknowledged before is stored, and more after it", { timeout: 240_000 }, async () => {
   const device = await system.device();
   const taken: number[] = [];
   const say = async () => {

@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 
 test("a flood is refused, another device is heard, and the hostile one does not come back", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const hostile = await system.device({ id: "bulb-13" });
   const honest = await system.device();

@@ -27,7 +27,7 @@ afterAll(async () => {
   await rm(copy, { recursive: true, force: true });
 });
 
-test("what waited in the queue is stored under the same name as before", { timeout: 120_000 }, async () => {
+test("what waited in the queue is stored under the same name as before", { timeout: 240_000 }, async () => {
   const device = await system.device();
   const [first, waiting, after] = [uniqueSeq(), uniqueSeq(), uniqueSeq()];
   await system.say(device, { status: { seq: first } });

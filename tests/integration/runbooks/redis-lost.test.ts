@@ -21,7 +21,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-test("nothing is taken meanwhile, and nothing that was taken is lost", { timeout: 120_000 }, async () => {
+test("nothing is taken meanwhile, and nothing that was taken is lost", { timeout: 240_000 }, async () => {
   const device = await system.device();
   const before = uniqueSeq();
   await system.say(device, { status: { seq: before } });

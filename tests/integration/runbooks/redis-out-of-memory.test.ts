@@ -15,7 +15,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-test("a device that waits gets its acknowledgement when there is memory", { timeout: 120_000 }, async () => {
+test("a device that waits gets its acknowledgement when there is memory", { timeout: 240_000 }, async () => {
   const device = await system.device();
   const client = await system.connect(device);
   await system.redis.config("SET", "maxmemory", "1mb");

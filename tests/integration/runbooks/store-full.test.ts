@@ -35,7 +35,7 @@ afterAll(async () => {
 
 test.skipIf(!mountable)(
   "what is acknowledged meanwhile is stored when there is room",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const device = await system.device();
     await disk.fill();

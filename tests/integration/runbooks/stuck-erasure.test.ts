@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-test("it names what it waits for, and has a receipt when that is back", { timeout: 120_000 }, async () => {
+test("it names what it waits for, and has a receipt when that is back", { timeout: 240_000 }, async () => {
   const { api, influx } = system.stack;
   const device = await system.device();
   await system.say(device, { status: { seq: uniqueSeq() } });
@@ -22,7 +22,7 @@ test("it names what it waits for, and has a receipt when that is back", { timeou
   await influx.kill("SIGTERM");
   const asked = (await api.call("POST", "/v1/subjects/{subject}/erasures", [device.subject], {})) as ErasureStatus;
   const status = async () => (await api.call("GET", "/v1/erasures/{id}", [asked.id])) as ErasureStatus;
-  await until("it says what it waits for", async () => (await status()).waiting !== undefined, 30_000);
+  await until("it says what it waits for", async () => (await status()).waiting !== undefined);
   const page = await rehearse("stuck-erasure", {
     system,
     here: { ERASURE: asked.id },

@@ -30,7 +30,7 @@ async function asks(token: string): Promise<number> {
   return (await fetch(`${system.stack.httpUrl}/v1/policies`, { headers })).status;
 }
 
-test("each kind of token ends when its line has answered", { timeout: 120_000 }, async () => {
+test("each kind of token ends when its line has answered", { timeout: 240_000 }, async () => {
   const { stack } = system;
   const create = ["create", "app-backend", "--scope", "consent", "--out", join(dir, "old.token")];
   await runCommand("tokens", [...create, "--config", stack.config.file]);

@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 test("it is noticed, what is sent is kept, and an erasure finds what was stored meanwhile", {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   const noticed = await page.follow("How you notice");
   const [, differs] = /"durationMs":(\d+)/.exec(noticed) ?? [];
