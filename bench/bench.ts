@@ -35,6 +35,7 @@ import { text } from "./report.ts";
 import {
   type Compared,
   comparison,
+  consoleTab,
   idleBareAedesKb,
   idleGatewayKb,
   onePerJob,
@@ -52,7 +53,7 @@ const HELP = `npm run bench -- [options]
   --pairs <n>            windows of each system (default 8)
   --devices <n>          devices, one connection each (default 200)
   --only <name>          one of: bare, path, mqtt5, zigbee2mqtt, tasmota, services, shared, no-privacy, one-per-job,
-                         scene-loop, idle, rates, mosquitto-script, rabbitmq-quorum; may be given several times.
+                         scene-loop, console, idle, rates, mosquitto-script, rabbitmq-quorum; may be given several times.
                          "rates" is the path at ${RATES.join(", ")} messages per second, each sent singly; the last two
                          stand beside it there
   --rates <n,n,…>        those of "rates", in messages per second
@@ -79,6 +80,7 @@ const SCENARIOS = [
   ...SCENARIOS_AT_PEAK,
   "one-per-job",
   "scene-loop",
+  "console",
   "idle",
   "rates",
   MOSQUITTO_SCRIPT,
@@ -178,6 +180,7 @@ const ROWS_OF_PAGE = [
   "withServices",
   "shared",
   "sceneLoop",
+  "console",
   "privacyCostShare",
   "onePerJob",
   "idleConnectionKbBareAedes",
@@ -215,9 +218,16 @@ async function findingsOf(
   const windows = entrants.length === 0 ? undefined : await comparison(entrants, compared, options);
   const perJob = await when("one-per-job", "one job per message …", onePerJob);
   const loop = await when("scene-loop", "the scene loop …", sceneLoop);
+  const tab = await when("console", "one tab of the operator's console …", consoleTab);
   const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);
   const aedes = options.quick ? undefined : await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
-  return { comparison: windows, onePerJob: perJob, sceneLoop: loop, idleKb: { gateway, bareAedes: aedes } };
+  return {
+    comparison: windows,
+    onePerJob: perJob,
+    sceneLoop: loop,
+    console: tab,
+    idleKb: { gateway, bareAedes: aedes },
+  };
 }
 
 function scenariosIn(only: readonly string[]): ReadonlySet<Scenario> {

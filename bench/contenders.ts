@@ -76,6 +76,10 @@ export const withServices = gateway(SERVICES, { services: "alone" });
 /** As many messages go out: the scene service listens as a group of two. */
 export const withSharedServices = gateway(SHARED, { services: "shared" });
 
+/** With the operator's console, and without. */
+export const withConsole = gateway("console", { console: true });
+export const withoutConsole = gateway("no console", {});
+
 /** This checkout under other flags of Node. */
 export function withNodeFlags(flags: string): Entrant {
   return gateway(flags, { nodeFlags: flags.split(/\s+/).filter((flag) => flag !== "") });

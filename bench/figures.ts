@@ -1,4 +1,5 @@
 /** What a run comes to: the rows of its tables, and the one JSON object. */
+import { type ConsoleCost, roundedCost } from "./console-cost.ts";
 import {
   AGAINST,
   BARE,
@@ -24,6 +25,7 @@ export interface Findings {
   readonly onePerJob?: Measured | undefined;
   /** From the event of a device to the command that follows, in ms. */
   readonly sceneLoop?: LatencySummary | undefined;
+  readonly console?: ConsoleCost | undefined;
   readonly idleKb?: { readonly gateway?: number | undefined; readonly bareAedes?: number | undefined } | undefined;
 }
 
@@ -93,7 +95,7 @@ type RateTable = Readonly<Record<string, RateFigures>>;
 /** Absent figures belong to scenarios that were not run. */
 export function summary(run: BenchRun) {
   const { environment, devices, durationMs, pairs, findings } = run;
-  const { onePerJob, idleKb, comparison, sceneLoop } = findings;
+  const { onePerJob, idleKb, comparison, sceneLoop, console } = findings;
   const [peak, bare] = [peakOf(run, PATH), peakOf(run, BARE)];
   const [withServices, withoutPrivacy] = [peakOf(run, SERVICES), peakOf(run, NO_PRIVACY)];
   const ratio = comparison && compared(comparison.peak, PATH, BARE, gatewayUs);
@@ -119,6 +121,7 @@ export function summary(run: BenchRun) {
     },
     shared: sharedFigures(run),
     sceneLoop: sceneLoop && { p50: rounded(sceneLoop.p50), p99: rounded(sceneLoop.p99), loops: sceneLoop.count },
+    console: console && roundedCost(console),
     mqtt5: variantFigures(run, MQTT_5),
     dialects: DIALECT_LOADS.flatMap(({ dialect }): DialectFigures[] => {
       const figures = variantFigures(run, dialect);

@@ -38,6 +38,8 @@ export interface GatewayOptions {
   readonly commandsPerMinute?: number | undefined;
   /** Share of batches that are traced, and where to; none unless given. */
   readonly tracing?: { readonly sampleRatio: number; readonly endpoint: string } | undefined;
+  /** With the operator's console; without unless given. */
+  readonly console?: true | undefined;
   /** Its devices speak a dialect; the contract itself unless given. */
   readonly load?: DialectLoad | undefined;
 }
@@ -80,6 +82,9 @@ export async function startGateway(options: GatewayOptions): Promise<Pipeline> {
       devices,
       devicesEach: devicesEach(options.load),
       ...(services !== undefined && { services }),
+      ...(options.console && {
+        console: { url: `http://127.0.0.1:${gateway.portOf("console")}`, token: apiToken },
+      }),
       counts: () => countsOf(http),
       rows: () => servers.rows(options.load?.counted ?? NATIVE_COUNTED),
       counters: () => countersOf(gateway, servers),
@@ -111,7 +116,7 @@ function secret(): string {
 
 /** JSON is YAML. The limits per device are lifted, because a few devices stand for a large fleet here. */
 async function writeConfiguration(
-  { dir, devices, root, commandsPerMinute, tracing }: GatewayOptions,
+  { dir, devices, root, commandsPerMinute, tracing, console }: GatewayOptions,
   servers: BenchServers,
   apiToken: string,
   services: readonly BenchService[],
@@ -136,6 +141,7 @@ async function writeConfiguration(
     })),
     http: { port: 0, token: apiToken },
     keys: { dir: join(dir, "keys"), create: true },
+    ...(console && { console: { enabled: true, port: 0 } }),
     ...(tracing !== undefined && { tracing: { enabled: true, ...tracing } }),
     ...((await knowsOption(root ?? ROOT, "journalFile")) && {
       backup: { journalFile: join(dir, "erasures.journal") },

@@ -1,7 +1,7 @@
 /** `docs/benchmarks.md`, made of one complete run. */
 import { type BenchRun, rowsOf, summary } from "./figures.ts";
 import { FIRST_CONNECTIONS } from "./idle-memory.ts";
-import { cells, countedRows, HEAD, loopRows, ratioRows } from "./report.ts";
+import { cells, consoleRows, countedRows, HEAD, loopRows, ratioRows } from "./report.ts";
 import { RAMP_MS, SCENE_DEVICES } from "./scenarios.ts";
 
 export function markdown(run: BenchRun): string {
@@ -49,6 +49,8 @@ ${tableOf(["figure", "value"], figureRows(run))}
 - **Scene loop** is a run of its own: ${SCENE_DEVICES} devices that each publish an event every 0.6 s with QoS 1, a scene service that answers each with a
   command, and the time from the event to the command at its device. Both are MQTT.js in one process; the gateway stores as well.
   A run in which a command does not come is no result.
+- **Console** is a run of its own: one gateway, in turn with and without a process that holds the stream and reads the last hour as a tab does. At rest it stands
+  beside a gateway without a console, so that the listener and its look each 5 s count too.
 - **At a rate** is what fleets do: so many messages a second of all devices together, each in a write and so in a packet of its own. These windows come before those at the
   peak, because a gateway that has been there is another one. *All µs* is the CPU of all processes but the loader for each message.
 - **mosquitto-script** is what many begin with (\`bench/peers\`): Mosquitto in memory and a program that hears it with MQTT.js and writes with the buffering InfluxDB client. Its PUBACK
@@ -108,6 +110,7 @@ function figureRows(run: BenchRun): [string, string][] {
       present(figures.withServices, ({ forwardedPerSecond }) => forwardedPerSecond.toLocaleString("en")),
     ],
     ...loopRows(run),
+    ...consoleRows(run),
     ["share of the rate that consent and sealing cost", present(figures.privacyCostShare, percent)],
     ["share of the gateway's CPU that consent and sealing cost", present(figures.privacyCpuShare, percent)],
     ["memory per idle connection, gateway", present(figures.idleConnectionKb, (kb) => `${kb} KB`)],

@@ -11,6 +11,8 @@ export interface Pipeline {
   readonly devicesEach?: number;
   /** Those that listen during the run; absent when none does. */
   readonly services?: readonly BenchService[];
+  /** Where its operator's console is, and what opens it; absent where there is none. */
+  readonly console?: { readonly url: string; readonly token: string };
   /** Absent when the pipeline stores nothing. */
   counts?(): Promise<StoredCounts>;
   /** Called once everything is processed: writes what is still buffered, and counts what the store holds. */

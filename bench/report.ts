@@ -14,7 +14,7 @@ export function text(run: BenchRun): string {
       .join("  ");
   const ratios = ratioRows(run).map(([name, value]) => `${name}: ${value}`);
   const costs = countedRows(run).map(([name, value]) => `${name}: ${value}`);
-  const loop = loopRows(run).map(([name, value]) => `${name}: ${value}`);
+  const loop = [...loopRows(run), ...consoleRows(run)].map(([name, value]) => `${name}: ${value}`);
   return [...ratios, "", ...lines.map(padded), "", ...costs, "", ...loop].join("\n").trim();
 }
 
@@ -57,6 +57,26 @@ export function loopRows(run: BenchRun): [string, string][] {
   if (sceneLoop === undefined) return [];
   const { p50, p99, loops } = sceneLoop;
   return [["scene loop, from the event of a device to its command", `p50 ${p50} ms, p99 ${p99} ms (${loops} loops)`]];
+}
+
+/** One tab of the operator's console; nothing when it was not measured. */
+export function consoleRows(run: BenchRun): [string, string][] {
+  const { console } = summary(run);
+  if (console === undefined) return [];
+  const { ratio, restingMs, share, ratePerSecond } = console;
+  const spread = `quartiles ${ratio.p25.toFixed(3)} to ${ratio.p75.toFixed(3)}, ${ratio.pairs} pairs`;
+  const rate = `${ratePerSecond.toLocaleString("en")} messages per second`;
+  return [
+    [
+      `gateway CPU per message at ${rate}, one tab of the console open, as a multiple of none`,
+      `${ratio.median.toFixed(3)} × (${spread})`,
+    ],
+    [
+      "gateway CPU at rest, one tab of the console open, and without the console",
+      `${restingMs.withTab} and ${restingMs.withoutConsole} ms per second`,
+    ],
+    [`the difference, as a share of the gateway's CPU at ${rate}`, `${(share * 100).toFixed(2)} %`],
+  ];
 }
 
 function countedText(counted: PerMessage): [string, string][] {

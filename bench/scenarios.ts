@@ -6,6 +6,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Child } from "./child.ts";
 import { startBareAedes, startOnePerJob } from "./compared-pipelines.ts";
+import { type ConsoleCost, consoleCost } from "./console-cost.ts";
 import {
   DIALECT_LOADS,
   type Entrant,
@@ -15,7 +16,9 @@ import {
   PATH,
   SERVICES,
   SHARED,
+  withConsole,
   withContenders,
+  withoutConsole,
 } from "./contenders.ts";
 import { startGateway } from "./gateway-pipeline.ts";
 import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
@@ -151,6 +154,17 @@ export async function sceneLoop(options: ScenarioOptions): Promise<LatencySummar
       await Promise.all([load.stop(), pipeline.stop()]);
     }
   });
+}
+
+/** Of one tab of the operator's console. */
+export async function consoleTab(options: ScenarioOptions): Promise<ConsoleCost> {
+  const { devices, warmUpMs, pairs } = options;
+  return await inDirectory(options, "console", (dir) =>
+    withContenders([withConsole, withoutConsole], { dir, devices }, async ([open, without]) => {
+      if (open === undefined || without === undefined) throw new Error("both take part");
+      return await consoleCost(open, without, { warmUpMs, rampMs: RAMP_MS, pairs });
+    }),
+  );
 }
 
 export async function idleGatewayKb(options: ScenarioOptions): Promise<number> {

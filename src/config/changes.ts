@@ -4,11 +4,12 @@ import { optionRows } from "./options.ts";
 import type { Config } from "./schema.ts";
 import { at, type Tree } from "./tree.ts";
 
-/** In force without a restart. What the two certificate files and the dialects say may change under the same name as well. */
+/** In force without a restart. What the files say that some of them name may change under the same name as well. */
 export const LIVE_OPTIONS = [
   "observe.logLevel",
   "mqtt.tls.certFile",
   "mqtt.tls.keyFile",
+  "deidentify.location.densityFile",
   "properties",
   "dialects",
 ] as const;

@@ -16,6 +16,7 @@ import { MOST_MESSAGES } from "./counts.ts";
 import { type DayKey, type DayKeys, dayAt } from "./day-keys.ts";
 import { drawBetween, drawNoise, roundedCount } from "./draw.ts";
 import { Progress } from "./progress.ts";
+import { ToldPeople } from "./told-people.ts";
 import type { Turn } from "./turn.ts";
 
 export interface ActivityOptions {
@@ -59,6 +60,7 @@ export class Activity {
   readonly #options: ActivityOptions;
   readonly #ports: ActivityPorts;
   readonly #progress: Progress;
+  readonly #toldPeople: ToldPeople;
 
   constructor(redis: Redis, keyspace: Keyspace, options: ActivityOptions, ports: ActivityPorts) {
     this.#redis = redis;
@@ -66,6 +68,7 @@ export class Activity {
     this.#options = options;
     this.#ports = ports;
     const { windowMs: stepMs } = options;
+    this.#toldPeople = new ToldPeople(redis, keyspace, stepMs);
     this.#progress = new Progress(redis, keyspace.crowdProgress, { stepMs, mostBehindMs: MOST_BEHIND_MS });
   }
 
@@ -99,7 +102,11 @@ export class Activity {
     await this.#progress.close(start);
     const key = await this.#ports.days.of(day);
     const cells = await this.#cellsOf(day, key);
-    if (cells.length > 0) await this.#write(await this.#rows(start, key, cells));
+    if (cells.length > 0) {
+      const rows = await this.#rows(start, key, cells);
+      await this.#write(rows);
+      await this.#toldPeople.note(rows);
+    }
     await this.#progress.end(start, this.#keyspace.crowdWindow(start));
   }
 

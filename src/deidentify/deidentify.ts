@@ -55,9 +55,9 @@ export class Deidentifier {
     this.#status = new StatusFilter(options.properties);
   }
 
-  /** The operator's own table, read when the gateway starts and before the first message. */
-  useDensities(rows: readonly DensityRow[]): void {
-    this.#locations.useDensities(rows);
+  /** The operator's own table, from the next message on. Whether it is another one. */
+  useDensities(rows: readonly DensityRow[]): boolean {
+    return this.#locations.useDensities(rows);
   }
 
   /** From the next message on: what `status` may say, and how exactly each purpose is told. */

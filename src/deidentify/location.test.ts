@@ -116,6 +116,24 @@ describe("locate", () => {
     expect(crossed.size).toBeGreaterThan(1);
   });
 
+  it("tells a device that stays by another table as soon as that is there, and says whether it is another", () => {
+    const { lat, lon } = BENGALURU;
+    const locations = new Locations({ ...base, stickiness: 0.5 });
+    const resolution = (at: number) => locations.locate(device, lat, lon, at)?.place.resolution;
+    expect(resolution(1)).toBe(6);
+    expect(locations.useDensities([...DENSITIES])).toBe(false);
+    expect(locations.useDensities([])).toBe(true);
+    // Its cell of before would still hold it.
+    expect(resolution(2)).toBe(base.defaultResolution);
+    expect(locations.placeOf(lat, lon).resolution).toBe(base.defaultResolution);
+    expect(locations.useDensities([{ cell: latLngToCell(lat, lon, 4), resolution: 5 }])).toBe(true);
+    expect(resolution(3)).toBe(5);
+    // A message from before the newest one is still none to store.
+    expect(locations.useDensities(DENSITIES)).toBe(true);
+    expect(locations.locate(device, lat, lon, 2)?.newest).toBe(false);
+    expect(resolution(4)).toBe(6);
+  });
+
   it("follows a move to the neighbouring cell, from anywhere on Earth", () => {
     const locations = new Locations({ ...base, densities: [], defaultResolution: 5, stickiness: 0.5 });
     let run = 0;

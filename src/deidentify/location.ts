@@ -52,6 +52,8 @@ interface Current {
   place: Place;
   /** Where it was when H3 was last asked about it; inside of it there is no need to ask. */
   fine: FineCell;
+  /** By which the place was chosen: under another one a device does not stay in it. */
+  table: ReadonlyMap<string, number>;
   /** Unix ms of the newest message that told it. */
   at: number;
 }
@@ -76,9 +78,15 @@ export class Locations {
     this.useDensities(options.densities);
   }
 
-  /** Takes another table, before the first place is asked for. */
-  useDensities(rows: readonly DensityRow[]): void {
-    this.#densities = new Map(rows.map((row) => [row.cell, row.resolution]));
+  /** From the next place on; whether the table is another one. Where devices are is chosen by it as they say it again. */
+  useDensities(rows: readonly DensityRow[]): boolean {
+    const table = new Map(rows.map((row) => [row.cell, row.resolution]));
+    const same =
+      table.size === this.#densities.size && rows.every(({ cell }) => table.get(cell) === this.#densities.get(cell));
+    if (same) return false;
+    this.#densities = table;
+    this.#fineCells.clear();
+    return true;
   }
 
   /**
@@ -91,12 +99,16 @@ export class Locations {
     const current = this.#current.get(device);
     if (current === undefined) {
       const fine = this.#fineCellOf(lat, lon);
-      this.#current.set(device, { place: fine.place, fine, at });
+      this.#current.set(device, { place: fine.place, fine, table: this.#densities, at });
       return { place: fine.place, newest: true };
     }
-    if (!current.fine.core.holds(lat, lon)) current.fine = this.#fineCellOf(lat, lon);
+    const otherTable = current.table !== this.#densities;
+    if (otherTable || !current.fine.core.holds(lat, lon)) current.fine = this.#fineCellOf(lat, lon);
     const here = current.fine.place;
-    const place = here === current.place || this.#stillIn(current.place, lat, lon) ? current.place : here;
+    const stays = here === current.place || (!otherTable && this.#stillIn(current.place, lat, lon));
+    const place = stays ? current.place : here;
+    current.table = this.#densities;
+    if (otherTable) current.place = place;
     if (at < current.at) return { place, newest: false };
     current.place = place;
     current.at = at;

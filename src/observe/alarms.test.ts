@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { beforeEach, expect, it } from "vitest";
 import { parse } from "yaml";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../model/durations.ts";
+import { BY_CONSENT, type Refusal } from "../model/outcome.ts";
 import { ALARMS, Alarms, NOT_SEEN_FROM_HERE } from "./alarms.ts";
 import { Metrics } from "./metrics.ts";
 
@@ -68,6 +69,23 @@ it("what must hold for a while stands once it has, since when it began, and begi
   expect(standing(6 * MINUTE_MS)).toEqual([]);
   metrics.gauge("deadLetters", 1);
   expect(standing(7 * MINUTE_MS)).toEqual([]);
+});
+
+it("no alarm is raised by what one person has decided: their messages are refused, and not one rule looks at it", async () => {
+  standing(0);
+  metrics.received(1_000 * BY_CONSENT.size);
+  for (const reason of BY_CONSENT) metrics.refused(reason as Refusal, 1_000);
+  for (let at = 0; at <= HOUR_MS; at += MINUTE_MS) expect(standing(at)).toEqual([]);
+  const text = await readFile(new URL("../../deploy/prometheus/rules.yaml", import.meta.url), "utf8");
+  for (const reason of BY_CONSENT) expect(text).not.toContain(`reason="${reason}"`);
+});
+
+it("people have to be asked again where there are ten", () => {
+  expect(standing(0)).toEqual([]);
+  metrics.gauge("peopleToAsk", 10);
+  expect(standing(1_000)).toEqual(["ConsentryPolicySuperseded"]);
+  metrics.gauge("peopleToAsk", 0);
+  expect(standing(2_000)).toEqual([]);
 });
 
 it("a withdrawal that takes nearly as long as a lease stands, among the gravest first", () => {

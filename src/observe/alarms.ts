@@ -109,7 +109,8 @@ export const ALARMS: readonly AlarmRule[] = [
     "ConsentryPolicySuperseded",
     "info",
     "People have to be asked again",
-    (see) => see.increase("refused", HOUR_MS, { reason: "policy-superseded" }) > 0,
+    // Of ten people at least: a message that is refused says it of one.
+    (see) => see.value("peopleToAsk") > 0,
   ),
   rule(
     "ConsentryLedgerBroken",

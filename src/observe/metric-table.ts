@@ -269,10 +269,16 @@ export const METRICS = {
     "Damaged records found by the last backup that this gateway took; they are in it as they are.",
     { kind: DAMAGE_KINDS },
   ),
-  devicesSuspended: gauge(
-    "devices_suspended",
-    "Devices whose consent to a purpose does not count until a newer policy version is agreed to; counted at publishing and at each upkeep.",
-    { purpose: PURPOSES },
+  devicesSuspended: guarded(
+    gauge(
+      "devices_suspended",
+      "Devices whose consent to a purpose does not count until a newer policy version is agreed to; counted at publishing and at each upkeep.",
+      { purpose: PURPOSES },
+    ),
+  ),
+  peopleToAsk: gauge(
+    "people_to_ask",
+    "People whose consent to a purpose does not count until they agree to a newer policy version, in whole tens: 0 below ten. Counted as the devices are.",
   ),
   notices: counter("notices_total", "Policy notices handed to connected devices."),
   backupAge: gauge("backup_age_seconds", "Age of the newest whole backup in `backup.dir`; +Inf while there is none."),

@@ -173,6 +173,8 @@ export interface Keyspace {
   crowdDay(day: number): string;
   crowdDayCells(day: number): string;
   crowdToldCells(day: number): string;
+  /** Hash: what the last window told of each cell, in whole tens of people, for the operator's console; expires. */
+  readonly crowdToldPeople: string;
   /** Hash: `closed` and `told`, the starts of the last window closed and told; and the gateway whose turn it is to tell; expires. */
   readonly crowdProgress: string;
   readonly crowdTurn: string;
@@ -284,6 +286,7 @@ export function keyspaceOf(prefix: string): Keyspace {
     crowdDay: (day) => `{${prefix}:crowds}:day:${day}`,
     crowdDayCells: (day) => `{${prefix}:crowds}:day-cells:${day}`,
     crowdToldCells: (day) => `{${prefix}:crowds}:told-cells:${day}`,
+    crowdToldPeople: `{${prefix}:crowds}:told-people`,
     crowdProgress: `{${prefix}:crowds}:progress`,
     crowdTurn: `{${prefix}:crowds}:turn`,
     weatherStep: (start) => `{${prefix}:crowds}:weather:${start}`,

@@ -1,5 +1,6 @@
 /** Wires the operator's console to the parts that it shows, and to those that it has do something. */
 import { X509Certificate } from "node:crypto";
+import { toldPeople } from "../crowds/told-people.ts";
 import { areaOf } from "../deidentify/cell-area.ts";
 import { gatewaysShown } from "../http/operate/gateways.ts";
 import { ConsoleListener } from "../http/operate/listener.ts";
@@ -131,11 +132,13 @@ async function toldCells({ redis, keyspace }: Base): ReturnType<ConsolePorts["ce
   const today = Math.floor(Date.now() / DAY_MS);
   const names = [today, today - 1].map((day) => keyspace.crowdToldCells(day));
   const told = await orRedisUnavailable(() => Promise.all(names.map((name) => redis.store.smembers(name))));
+  const people = await toldPeople(redis.store, keyspace);
   return [...new Set(told.flat())].flatMap((cell) => {
     const area = areaOf(cell);
     if (area === undefined) return [];
     const [lat, lon] = area.center;
-    return [{ cell, center: [lat, lon], corners: area.corners.map(([lat, lon]): [number, number] => [lat, lon]) }];
+    const corners = area.corners.map(([lat, lon]): [number, number] => [lat, lon]);
+    return [{ cell, center: [lat, lon], corners, people: people.get(cell) || null }];
   });
 }
 

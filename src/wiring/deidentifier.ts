@@ -5,14 +5,14 @@ import type { Dialects } from "../dialects/dialects.ts";
 import { DAY_MS, HOUR_MS } from "../model/durations.ts";
 import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 
-/** The table of densities is read at start, from the file that the configuration names. */
+/** The table of densities is read later, from the file that the configuration names. */
 export function deidentifierOptions(
   { deidentify }: Pick<Config, "deidentify">,
   vocabulary: Vocabulary,
   dialects: Pick<Dialects, "models">,
 ): ConstructorParameters<typeof Deidentifier>[0] {
   const epochMs = deidentify.epochDays * DAY_MS;
-  const { densityFile: _readAtStart, ...location } = deidentify.location;
+  const { densityFile: _readLater, ...location } = deidentify.location;
   return {
     epochMs: { analytics: storedNameMs(deidentify), place: epochMs, scene: epochMs, network: epochMs },
     location: { ...location, densities: [] },

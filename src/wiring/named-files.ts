@@ -16,6 +16,8 @@ import type { Vocabulary } from "../vocabulary/vocabulary.ts";
 import { readOwnDialect } from "./dialects.ts";
 
 export interface NamedFiles {
+  /** Digest of the policy. */
+  readonly policy: string;
   readonly densities: readonly DensityRow[];
   readonly ownDialects: readonly OwnDialect[];
   /** Absent where nothing listens for TLS. */
@@ -45,9 +47,10 @@ export function examineNamedFiles(
       return undefined;
     }
   };
-  tried(() => {
-    if (parsePolicy(readOptionFile("consent.policyFile", consent.policyFile)) === undefined)
-      throw optionUnusable("consent.policyFile", "policy-invalid");
+  const policy = tried(() => {
+    const read = parsePolicy(readOptionFile("consent.policyFile", consent.policyFile));
+    if (read === undefined) throw optionUnusable("consent.policyFile", "policy-invalid");
+    return read.hash;
   });
   const densities = tried(() => {
     const table = readOptionFile("deidentify.location.densityFile", deidentify.location.densityFile);
@@ -59,7 +62,7 @@ export function examineNamedFiles(
   const certificate = mqtt.tls.enabled ? tried(() => readCertificate(mqtt.tls)) : undefined;
   tried(() => requireWritable("backup.journalFile", backup.journalFile, "file"));
   tried(() => requireWritable("backup.dir", backup.dir, "directory"));
-  return { files: { densities: densities ?? [], ownDialects, certificate }, problems };
+  return { files: { policy: policy ?? "", densities: densities ?? [], ownDialects, certificate }, problems };
 }
 
 /** Rethrows what is no fault of the configuration. */

@@ -33,7 +33,7 @@ export interface ReloadDeps {
   readonly origin: Origin;
   readonly audit: Pick<AuditTrail, "note">;
   readonly ingress: Pick<Ingress, "useCertificate" | "dialectsChanged">;
-  readonly deidentifier: { dialectsChanged(): void };
+  readonly deidentifier: { dialectsChanged(): void; useDensities(rows: NamedFiles["densities"]): boolean };
   /** What tells or keeps properties, the last that a message meets first. */
   readonly tellers: readonly { useProperties(properties: readonly Property[]): void }[];
 }
@@ -53,12 +53,15 @@ type Checked = { readonly refused: readonly ConfigProblem[] } | (Prepared & { re
 /** Faults whose name is no option: it could be a value in the wrong place, so the log does not repeat it. */
 const NAMES_NONE = new Set(["unknown-option", "unknown-variable"]);
 const MOST_LOGGED = 20;
+const POLICY_FILE = "consent.policyFile";
 
 export class Reload {
   readonly #base: Base;
   readonly #deps: ReloadDeps;
   #running: Config;
   #certificate: NamedFiles["certificate"];
+  /** Digest of the policy that the gateway has started with. */
+  #policy = "";
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: Promise<Reloaded> | undefined;
 
@@ -69,7 +72,8 @@ export class Reload {
   }
 
   /** What the gateway has started with. */
-  started({ certificate }: NamedFiles): void {
+  started({ certificate, policy }: NamedFiles): void {
+    this.#policy = policy;
     this.#useCertificateFile(certificate);
   }
 
@@ -159,15 +163,20 @@ export class Reload {
       ...this.#useCertificate(prepared),
       ...this.#useProperties(prepared),
       ...this.#useDialects(prepared),
+      ...this.#useDensities(prepared),
     ];
     const levelChanged = next.observe.logLevel !== before.observe.logLevel;
     if (levelChanged) changed.push("observe.logLevel");
     const waiting = [...needRestart(before, next), ...(propertiesDiffer ? ["properties"] : [])];
+    // To publish is for a token of scope `policy`, and can't be taken back: reading again does not do it.
+    if (prepared.files.policy !== this.#policy && !waiting.includes(POLICY_FILE)) waiting.unshift(POLICY_FILE);
     const { certFile, keyFile } = next.mqtt.tls;
+    const { densityFile } = next.deidentify.location;
     this.#running = {
       ...before,
       observe: { ...before.observe, logLevel: next.observe.logLevel },
       mqtt: { ...before.mqtt, tls: { ...before.mqtt.tls, certFile, keyFile } },
+      deidentify: { ...before.deidentify, location: { ...before.deidentify.location, densityFile } },
       properties: propertiesDiffer ? before.properties : next.properties,
       dialects: next.dialects,
     };
@@ -211,5 +220,9 @@ export class Reload {
     this.#deps.deidentifier.dialectsChanged();
     this.#deps.ingress.dialectsChanged();
     return ["dialects"];
+  }
+
+  #useDensities({ files: { densities } }: Prepared): LiveOption[] {
+    return this.#deps.deidentifier.useDensities(densities) ? ["deidentify.location.densityFile"] : [];
   }
 }

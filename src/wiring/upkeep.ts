@@ -111,7 +111,10 @@ export function createUpkeep(deps: UpkeepDeps): Upkeep {
       {
         name: "suspended devices",
         everyMs: 1_000,
-        run: async () => deps.metrics.devicesSuspended(await suspensions.counts()),
+        run: async () => {
+          deps.metrics.devicesSuspended(await suspensions.counts());
+          deps.metrics.gauge("peopleToAsk", await suspensions.people());
+        },
       },
     ],
     log,

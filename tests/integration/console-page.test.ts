@@ -5,6 +5,8 @@
 import { latLngToCell } from "h3-js";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { ToldPeople } from "../../src/crowds/told-people.ts";
+import type { CellId } from "../../src/model/ids.ts";
 import { keyspaceOf } from "../../src/platform/keyspace.ts";
 import { BROWSER, launchBrowser, overflow, tabTo, told, type Visit } from "../fixtures/centre-visit.ts";
 import {
@@ -225,15 +227,30 @@ describe.skipIf(BROWSER === undefined)("the console in a browser", () => {
     const cells = places.map(([lat, lon]) => latLngToCell(lat, lon, 2));
     const today = Math.floor(Date.now() / 86_400_000);
     await system.redis.sadd(keyspaceOf(system.stack.keyPrefix).crowdToldCells(today), ...cells);
+    await new ToldPeople(system.redis, keyspaceOf(system.stack.keyPrefix), 900_000).note([
+      { cell: cells[0] as CellId, devices: 1_245 },
+      { cell: cells[1] as CellId, devices: 5 },
+    ]);
     const { page } = await inside();
     await goTo(page, "map");
-    await page.getByRole("img", { name: "2 active areas on the map of the world." }).waitFor();
+    const words =
+      "2 active areas on the map of the world: 1 with a thousand people or more and 1 with fewer than ten, or no count lately.";
+    await page.getByRole("img", { name: words }).waitFor();
+    const radii = await page
+      .locator(".world .dot")
+      .evaluateAll((all) => all.map((one) => Number(one.getAttribute("r"))));
+    expect(new Set(radii).size).toBe(2);
     const drawn = await page
       .locator(".world .cell")
       .evaluateAll((all) => all.map((one) => one.getAttribute("d") ?? ""));
     expect(drawn.map((path) => path.split("M").length - 1).toSorted()).toEqual([1, 2]);
     await page.locator("summary").click();
     for (const cell of cells) await page.getByRole("rowheader", { name: cell }).waitFor();
+    const people = await page.getByRole("table", { name: "Active areas" }).locator("tbody tr").allTextContents();
+    expect(people.map((text) => /(about .*|fewer .*)$/.exec(text)?.[0])).toEqual([
+      "about 1,240",
+      "fewer than ten, or no count lately",
+    ]);
     const seen = () => page.locator(".world").getAttribute("viewBox");
     const before = await seen();
     await page.locator("#map-nearer").click();

@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { Activity } from "../../src/crowds/activity.ts";
 import { CrowdCounts } from "../../src/crowds/counts.ts";
 import { DayKeys, dayAt } from "../../src/crowds/day-keys.ts";
+import { toldPeople } from "../../src/crowds/told-people.ts";
 import { Turn } from "../../src/crowds/turn.ts";
 import type { Seen } from "../../src/model/crowd.ts";
 import { DAY_MS } from "../../src/model/durations.ts";
@@ -76,6 +77,24 @@ describe("a cell", () => {
     await activity.tell();
     expect(rows.map(({ cell, timestampNs }) => [cell, timestampNs])).toEqual([[CELL, `${TODAY + DAY_MS}000000`]]);
     for (const { devices, messages } of rows) expect([devices % 5, messages % 5]).toEqual([0, 0]);
+    // For the map of operators: what the row says, in whole tens, and of no cell that has no row.
+    const { redis, keyspace } = store();
+    const tens = Math.floor((rows[0]?.devices ?? 0) / 10) * 10;
+    expect([...(await toldPeople(redis, keyspace))]).toEqual([[CELL, tens]]);
+    expect(await redis.pttl(keyspace.crowdToldPeople)).toBeGreaterThan(WINDOW_MS);
+    windowOver();
+    await activity.tell();
+    const last = rows.at(-1)?.devices ?? 0;
+    expect([...(await toldPeople(redis, keyspace))]).toEqual([[CELL, Math.floor(last / 10) * 10]]);
+  });
+
+  test("is not on the map of operators with more than the store was told", async () => {
+    const { counts, activity } = gateway({ away: () => true });
+    await counts.add(crowd(30));
+    windowOver();
+    await expect(activity.tell()).rejects.toThrow();
+    const { redis, keyspace } = store();
+    expect([...(await toldPeople(redis, keyspace))]).toEqual([]);
   });
 
   test("in which one person has two hundred devices, or nine people are, is never told", async () => {

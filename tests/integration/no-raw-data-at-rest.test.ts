@@ -12,6 +12,9 @@ import { SERVICE_PURPOSES } from "../../src/model/purposes.ts";
 import { packetBytes, type RecordedPacket, subscribe } from "../../tools/wire/service-subscriber.ts";
 import { Canaries } from "../fixtures/canaries.ts";
 import { Session } from "../fixtures/centre-client.ts";
+import { BROWSER, launchBrowser } from "../fixtures/centre-visit.ts";
+import { ConsoleTour } from "../fixtures/console-tour.ts";
+import { CONSOLE, goTo, signedIn, VIEWS } from "../fixtures/console-visit.ts";
 import { until } from "../fixtures/eventually.ts";
 import type { Listener } from "../fixtures/listener.ts";
 import { RawPeer } from "../fixtures/raw-peer.ts";
@@ -35,14 +38,19 @@ const shown: Buffer[] = [];
 let system: TestSystem;
 let listeners: Listener[];
 let eavesdroppers: Eavesdropper[];
+/** What operators are told by the console of all this. */
+let operator: ConsoleTour;
+const owners: Device[] = [];
 
 beforeAll(async () => {
   const overrides = {
     mqtt: { failedLoginsPerMinute: 100_000 },
     sinks: { influx: { timeoutMs: 900 } },
     erasure: { sweepAfterMs: 1_000, acknowledgeWaitMs: 0 },
+    ...CONSOLE,
   };
   system = await startSystem(overrides, { shortSteps: true });
+  operator = new ConsoleTour(system);
   for (const { token } of Object.values(system.stack.config.services)) canaries.add("service-token", token);
   canaries.add("service-token", system.stack.config.apiToken);
   listeners = await Promise.all(SERVICE_PURPOSES.map((purpose) => system.listen(purpose)));
@@ -57,11 +65,14 @@ async function marked(options: DeviceOptions = {}): Promise<Device> {
   const id = canaries.text("device-id", "device");
   const device = await system.device({ ...options, id, subject: canaries.text("subject-id", "subject") });
   canaries.add("token", device.token);
+  owners.push(device);
   return device;
 }
 
 async function scan(): Promise<LeakScanResult> {
   const { influxUrl, ...places } = system.stack.leakScanPlaces();
+  await operator.everything(owners);
+  for (const secret of operator.secrets.splice(0)) canaries.add("token", secret);
   return leakScan({
     ...places,
     // While it is down only its files can be read.
@@ -72,6 +83,7 @@ async function scan(): Promise<LeakScanResult> {
       ...Object.fromEntries(listeners.map(({ purpose, packets }) => [`packets of ${purpose}`, packetBytes(packets)])),
       notices: Buffer.concat(notices),
       "privacy centre": Buffer.concat(shown),
+      console: operator.heard.join("\n"),
       eavesdropped: packetBytes([...spied, ...eavesdroppers.flatMap(({ packets }) => packets)]),
     },
   });
@@ -127,6 +139,7 @@ test("ordinary traffic, and everyone who tries to overhear it", async () => {
     { consent: null },
     { bound: false },
   ];
+  for (const followed of [victim, spy]) await operator.follow(followed);
   await publishEverything(victim);
   for (const options of standings) await publishEverything(await marked(options));
 
@@ -176,6 +189,7 @@ test("how devices speak, and what a hub calls the devices it speaks for", async 
 
 test("malformed messages, foreign topics, oversize packets, wills and failed logins", async () => {
   const device = await marked();
+  await operator.follow(device);
   const peer = RawPeer.to(system.stack.mqttUrl);
   await peer.login(device);
   const victim = canaries.text("device-id", "victim");
@@ -295,6 +309,30 @@ test("what devices are told of a new policy, and services of an erasure", async 
   expect((await scan()).leaks).toEqual([]);
 });
 
+test("the operator's console, each answer and page of it", async () => {
+  expect((await scan()).leaks).toEqual([]);
+  expect(await operator.missed()).toEqual([]);
+  const heard = operator.heard.join("");
+  // It was told of all of this, in its way.
+  for (const told of ["invalid-payload", '"admission"', '"session"', "unopenable", "event: end"])
+    expect(heard).toContain(told);
+  if (BROWSER === undefined) return;
+  const browser = await launchBrowser();
+  try {
+    const { page } = await signedIn(browser, system);
+    const pages: string[] = [];
+    for (const view of VIEWS) {
+      await goTo(page, view);
+      await page.locator("h1:visible").waitFor();
+      pages.push(await page.content());
+    }
+    const { leaks } = await leakScan({ canaries: canaries.all, buffers: { pages: pages.join("\n") } });
+    expect(leaks).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+});
+
 describe("the same scan finds a canary", () => {
   const planted = new Canaries();
   const found = async (buffers: Record<string, string> = {}) => {
@@ -324,6 +362,16 @@ describe("the same scan finds a canary", () => {
     const where = await found();
     expect(where.filter((one) => one === `influx database ${database}`)).not.toHaveLength(0);
     expect(where).toEqual(expect.arrayContaining([expect.stringContaining("influxdb/")]));
+  });
+
+  test("in an answer of the console", async () => {
+    const id = planted.text("device-id", "planted");
+    const letter = JSON.stringify({ id, reason: "poison", at: Date.now(), messages: 1 });
+    await system.redis.hset("{consentry:queue}:dead-letters", id, letter);
+    const tour = new ConsoleTour(system);
+    await tour.everything([]);
+    await system.redis.hdel("{consentry:queue}:dead-letters", id);
+    expect(await found({ console: tour.heard.join("\n") })).toContain("console");
   });
 
   test("in the log, in the metrics and in a packet", async () => {

@@ -6,10 +6,12 @@ import { X509Certificate } from "node:crypto";
 import { copyFile, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { latLngToCell } from "h3-js";
 import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { builtProgram } from "../../tools/stack/built-program.ts";
 import { disconnectMqtt } from "../../tools/wire/connection.ts";
+import { Session } from "../fixtures/centre-client.ts";
 import { runCommand } from "../fixtures/command.ts";
 import { until } from "../fixtures/eventually.ts";
 import { type SelfSigned, selfSigned } from "../fixtures/self-signed.ts";
@@ -24,13 +26,20 @@ let system: TestSystem;
 let first: SelfSigned;
 let second: SelfSigned;
 let dialectFile: string;
+let policyFile: string;
 
 beforeAll(async () => {
   [first, second] = [await selfSigned(), await selfSigned()];
   dialectFile = join(first.certFile, "..", "kettle.yaml");
   await writeFile(dialectFile, kettle("temperature"));
+  policyFile = join(first.certFile, "..", "policy.json");
+  await copyFile("config/policies/1.json", policyFile);
   const { certFile, keyFile } = first;
-  system = await startSystem({ mqtt: { tls: { enabled: true, port: 0, certFile, keyFile } }, dialects: [dialectFile] });
+  system = await startSystem({
+    mqtt: { tls: { enabled: true, port: 0, certFile, keyFile } },
+    dialects: [dialectFile],
+    consent: { policyFile },
+  });
 });
 afterAll(async () => {
   await system?.stop();
@@ -212,6 +221,60 @@ test("a device is read by the dialect as it stands now: it comes back for that",
     [21, null],
     [null, 21],
   ]);
+});
+
+test("a table of densities is in force from the next message on; one that is faulty or cut short changes nothing", async () => {
+  const table = join(first.certFile, "..", "densities.json");
+  const [lat, lon] = [12.9716, 77.5946];
+  const rowsFor = (resolution: number) => JSON.stringify([{ cell: latLngToCell(lat, lon, 4), resolution }]);
+  await writeFile(table, rowsFor(4));
+  const restore = await configure((options) => ({ ...options, deidentify: { location: { densityFile: table } } }));
+  expect((await reload()).body).toEqual({ changed: ["deidentify.location.densityFile"], needRestart: [] });
+  const owner = await system.device();
+  await system.say(owner, { lat, lon }, "location");
+  await system.settled();
+  const noted = async () => {
+    const { json } = await (await Session.of(system, owner.subject)).get("places");
+    return json.places[0].noted.corners as [number, number][];
+  };
+  const before = await noted();
+  expect(before.length).toBeGreaterThan(4);
+  for (const faulty of [rowsFor(12), rowsFor(5).slice(0, -9), "", '{"cells":"AAAA","sha256":"00"}']) {
+    await writeFile(table, faulty);
+    const { status, body } = await reload();
+    expect([status, body.errors?.map(({ path }) => path)]).toEqual([422, ["deidentify.location.densityFile"]]);
+  }
+  await system.say(owner, { lat, lon }, "location");
+  await system.settled();
+  expect(await noted()).toEqual(before);
+  await writeFile(table, rowsFor(6));
+  expect(await signalled()).toMatchObject([
+    { msg: "option changed", option: "deidentify.location.densityFile" },
+    { msg: "configuration reloaded" },
+  ]);
+  await system.say(owner, { lat, lon }, "location");
+  await system.settled();
+  const width = (corners: [number, number][]) =>
+    Math.max(...corners.map(([north]) => north)) - Math.min(...corners.map(([north]) => north));
+  await until("it is noted as the new table says", async () => width(await noted()) < width(before) / 4);
+  await restore();
+  expect((await reload()).body).toEqual({ changed: ["deidentify.location.densityFile"], needRestart: [] });
+});
+
+test("another policy under the same name is checked, named as what needs a restart, and not published", async () => {
+  const shipped = await readFile("config/policies/1.json");
+  const change = { kind: "minor", summary: "Clearer words.", affects: [] };
+  await writeFile(policyFile, JSON.stringify({ ...JSON.parse(shipped.toString("utf8")), version: 2, change }));
+  expect((await reload()).body).toEqual({ changed: [], needRestart: ["consent.policyFile"] });
+  expect(await signalled()).toMatchObject([
+    { msg: "option needs a restart", option: "consent.policyFile" },
+    { msg: "configuration reloaded" },
+  ]);
+  expect(await system.stack.api.call("GET", "/v1/policies", [])).toMatchObject({ policies: [{ version: 1 }] });
+  await truncate(policyFile, 200);
+  expect(await reload()).toMatchObject({ status: 422, body: { errors: [{ path: "consent.policyFile" }] } });
+  await writeFile(policyFile, shipped);
+  expect((await reload()).body).toEqual({ changed: [], needRestart: [] });
 });
 
 test("a faulty file is refused whole, with every fault by line and no value", async () => {

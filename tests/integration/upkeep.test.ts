@@ -239,6 +239,8 @@ describe("a material policy", () => {
 
     await until("it is counted", async () => (await system.metric("devices_suspended", '{purpose="scene"}')) >= 2);
     expect(await system.metric("devices_suspended", '{purpose="network"}')).toBe(0);
+    // Of ten people at least, as the alarm is: this is fewer.
+    expect(await system.metric("people_to_ask")).toBe(0);
     const events = async (subject: string) => {
       const record = await system.stack.api.call("GET", "/v1/subjects/{subject}/consents", [subject]);
       return (record as ConsentRecord).events;

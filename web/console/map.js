@@ -1,12 +1,12 @@
 // @ts-check
 /** The world with the cells in which something was told lately: wide areas with many homes in them, never a place of one. */
 import { el, fill, shape } from "../shared/dom.js";
-import { counted } from "../shared/format.js";
 import { unpackLand } from "../shared/land.js";
 import { failure } from "./acts.js";
 import { cells as ask, bundled } from "./api.js";
 import { button, card, empty, table, view } from "./parts.js";
 import { frameOf, WORLD, worldPath } from "./projection.js";
+import { peopleIn, SIZES_SAID, said, sizeOf } from "./sizes.js";
 
 /** @typedef {import("./api.js").Cells["cells"][number]} Cell */
 /** @typedef {import("../shared/land.js").Ring} Ring */
@@ -90,6 +90,7 @@ export function mapView({ old }) {
       ),
       svg,
       el("p", { class: "about" }, said(cells)),
+      cells.length > 0 && el("p", { class: "about" }, SIZES_SAID),
       el("details", {}, el("summary", {}, "As a table"), cellTable(cells)),
     );
   }
@@ -98,7 +99,7 @@ export function mapView({ old }) {
   return {
     element: view(
       "Map",
-      "Areas of which something was told in the last hours, each with at least ten homes in it. Nothing finer is known here.",
+      "Areas of which something was told in the last hours, each with at least ten people in it on a day. Nothing finer is known here.",
       card("Active areas", place),
     ),
     show() {},
@@ -119,28 +120,29 @@ function picture(cells, rings) {
     ...cells.map(({ corners }) =>
       shape("path", { class: "cell", d: worldPath(corners.map(([lat, lon]) => /** @type {const} */ ([lon, lat]))) }),
     ),
-    ...cells.map(({ center: [lat, lon] }) =>
-      shape("circle", { class: "dot", cx: lon.toFixed(2), cy: (-lat).toFixed(2), r: 1.4 }),
+    ...cells.map(({ center: [lat, lon], people }) =>
+      shape("circle", { class: "dot", cx: lon.toFixed(2), cy: (-lat).toFixed(2), r: sizeOf(people).radius }),
     ),
   );
-}
-
-/** @param {readonly Cell[]} cells */
-function said(cells) {
-  return cells.length === 0
-    ? "No area is active: in none of them were enough homes lately."
-    : `${counted(cells.length, "active area")} on the map of the world.`;
 }
 
 /** @param {readonly Cell[]} cells */
 function cellTable(cells) {
   return table(
     "Active areas",
-    ["Area", "Around"],
-    cells.map(({ cell, center: [lat, lon] }) => [
-      el("code", {}, cell),
-      `${Math.abs(lat).toFixed(1)}° ${lat < 0 ? "south" : "north"}, ${Math.abs(lon).toFixed(1)}° ${lon < 0 ? "west" : "east"}`,
-    ]),
+    ["Area", "Around", "People"],
+    [...cells]
+      .sort(most)
+      .map(({ cell, center: [lat, lon], people }) => [
+        el("code", {}, cell),
+        `${Math.abs(lat).toFixed(1)}° ${lat < 0 ? "south" : "north"}, ${Math.abs(lon).toFixed(1)}° ${lon < 0 ? "west" : "east"}`,
+        peopleIn(people),
+      ]),
     "No area is active.",
   );
+}
+
+/** Those with the most people first. @param {Cell} one @param {Cell} other */
+function most(one, other) {
+  return (other.people ?? 0) - (one.people ?? 0);
 }

@@ -6,7 +6,7 @@ const FINEST_RESOLUTION = 6;
 
 export const densities: Removal = {
   take: () => {
-    Locations.prototype.useDensities = () => undefined;
+    Locations.prototype.useDensities = () => false;
   },
   configure: (config) => {
     const { deidentify } = config;

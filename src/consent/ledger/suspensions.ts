@@ -25,6 +25,9 @@ const NOTED = "noted";
 /** Also the number of scans begun, and the scan that the counts come from. */
 const BEGUN = "begun";
 const AS_OF = "as-of";
+/** How many people something of is suspended, in tens: one more or less says nothing of one. */
+const PEOPLE = "people";
+const COUNTED_IN = 10;
 /** When that scan was, Unix ms; and of how many devices each purpose may use something. */
 const COUNTED_AT = "counted-at";
 const consentedField = (purpose: Purpose): string => `consented-${purpose}`;
@@ -90,6 +93,12 @@ export class Suspensions {
     return { analytics, weather, scene, network };
   }
 
+  /** Of how many people something is suspended, as of the last survey: whole tens, and 0 below ten. Throws `REDIS_UNAVAILABLE`. */
+  async people(): Promise<number> {
+    const text = (await orRedisUnavailable(() => this.#redis.hget(this.#keyspace.devicesSuspended, PEOPLE))) ?? "";
+    return COUNT.test(text) ? Number(text) : 0;
+  }
+
   /** As of the last survey; `undefined` before the first, and where something there is no count. Throws `REDIS_UNAVAILABLE`. */
   async coverage(): Promise<Coverage | undefined> {
     const fields = [COUNTED_AT, ...PURPOSES.map(consentedField)];
@@ -151,9 +160,10 @@ export class Suspensions {
   }
 
   /** Skipped when a later scan has already finished: its result is newer. */
-  async #remember(number: number, { counts, consented, now }: Look): Promise<void> {
+  async #remember(number: number, { counts, consented, now, subjects }: Look): Promise<void> {
     const of = PURPOSES.flatMap((purpose) => [consentedField(purpose), consented[purpose]]);
-    const args = [number, AS_OF, ...Object.entries(counts).flat(), ...of, COUNTED_AT, now];
+    const people = Math.floor(subjects.size / COUNTED_IN) * COUNTED_IN;
+    const args = [number, AS_OF, ...Object.entries(counts).flat(), ...of, COUNTED_AT, now, PEOPLE, people];
     await orRedisUnavailable(() => runScript(this.#redis, REMEMBER_COUNTS, [this.#keyspace.devicesSuspended], args));
   }
 

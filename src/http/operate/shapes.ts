@@ -334,6 +334,8 @@ export const cells = z.strictObject({
       cell: z.string(),
       center: z.tuple([z.number(), z.number()]).describe("Latitude, longitude."),
       corners: z.array(z.tuple([z.number(), z.number()])),
+      /** As the newest row says it, which has noise; in tens, and `null` below ten or when no row came lately. */
+      people: count.multipleOf(10).nullable(),
     }),
   ),
 });

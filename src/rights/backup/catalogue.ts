@@ -101,6 +101,7 @@ export const CATALOGUE = {
   crowdDay: "passing",
   crowdDayCells: "passing",
   crowdToldCells: "passing",
+  crowdToldPeople: "passing",
   crowdProgress: "passing",
   crowdTurn: "passing",
   weatherStep: "passing",
