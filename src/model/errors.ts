@@ -48,6 +48,10 @@ export const ERRORS = {
     retryable: true,
     meaning: "the batch outlived its lease; nothing of it was forwarded, and it is tried again",
   },
+  BATCH_LOST: {
+    retryable: false,
+    meaning: "the process stood still and lost a batch; whichever gateway has it now brings it to its end",
+  },
   SINK_UNAVAILABLE: { retryable: true, meaning: "the store is down, busy or timed out" },
   SINK_DENIED: {
     retryable: true,

@@ -257,7 +257,7 @@ describe("messages begun by an earlier run", () => {
     const outside = new Outside();
     const gone = message("a");
     outside.verdicts = [[withdrawn, granted()]];
-    await outside.pipeline.process([gone, message("b")], never, true);
+    await outside.pipeline.process([gone, message("b")], never, { begunBefore: true });
     expect(outside.did).toEqual(["keep 1", "store 1", "remove 1", "release 1"]);
     expect(outside.removed).toEqual([[recordOf(gone, ALL)]]);
   });
@@ -265,7 +265,7 @@ describe("messages begun by an earlier run", () => {
   it("with nothing to store, wait for any answer; without a key, there is nothing to find", async () => {
     const outside = new Outside();
     outside.verdicts = [[{ refusal: "no-consent" }]];
-    await outside.pipeline.process([message("a")], never, true);
+    await outside.pipeline.process([message("a")], never, { begunBefore: true });
     expect(outside.did).toEqual(["keep 1", "ask", "release 1"]);
   });
 });

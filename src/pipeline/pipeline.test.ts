@@ -7,6 +7,7 @@ import { GatewayError } from "../model/errors.ts";
 import type { CellId, DeviceKey, Pseudonym, SubjectTag } from "../model/ids.ts";
 import type { Lease, LeaseSource } from "../model/lease.ts";
 import type { RawMessage } from "../model/raw.ts";
+import type { Watch } from "../model/watch.ts";
 import { CircuitBreaker } from "../platform/circuit-breaker.ts";
 import { Pipeline, type PipelinePorts } from "./pipeline.ts";
 
@@ -354,10 +355,11 @@ describe("a batch", () => {
         failed: () => undefined,
       },
     });
-    await pipeline.process([message("one")], never, false, async (attempt) => {
+    const watch: Watch = async (attempt) => {
       seen.push("begins");
       return attempt().finally(() => seen.push("ends"));
-    });
+    };
+    await pipeline.process([message("one")], never, { watch });
     expect(seen).toEqual(["waits", "begins", "ends", "waits", "begins", "ends"]);
   });
 

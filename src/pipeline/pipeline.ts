@@ -19,7 +19,7 @@ import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import type { SinkName } from "../model/sink.ts";
 import type { Traced } from "../model/trace.ts";
-import type { Watch } from "../model/watch.ts";
+import type { OfBatches } from "../model/watch.ts";
 import { Turns } from "../platform/turns.ts";
 import { UNTRACED } from "../platform/untraced.ts";
 import { InDoubt, type InDoubtPorts } from "./in-doubt.ts";
@@ -88,15 +88,13 @@ export class Pipeline {
   }
 
   /**
-   * Brings every message to its outcome, however long the sinks are down. Rejects when `stop` fires while it waits.
-   * `begunBefore`: an earlier run had these messages, and it is unknown what it wrote. `watch` wraps each attempt, but
-   * not the waiting between attempts.
+   * Brings every message to its outcome, however long the sinks are down. Rejects when `stop` fires while it waits, and when
+   * `keep` says that the messages are another gateway's by now. `watch` wraps each attempt, but not the waiting between attempts.
    */
   async process(
     messages: readonly RawMessage[],
     stop: AbortSignal,
-    begunBefore = false,
-    watch: Watch = (attempt) => attempt(),
+    { begunBefore = false, watch = (attempt) => attempt(), keep }: OfBatches = {},
     trace: Traced = UNTRACED,
   ): Promise<void> {
     const doubt = new InDoubt(this.#inDoubtPorts, begunBefore);
@@ -104,7 +102,7 @@ export class Pipeline {
     try {
       const batch = await this.#patience.until(messages.length, stop, async () => {
         await this.#patience.mayAsk(stop);
-        const tried = await watch(() => this.#attempt(messages, doubt, aside, trace));
+        const tried = await watch(() => this.#attempt(messages, doubt, aside, keep, trace));
         if (doubt.open) await doubt.settle(tried, stop);
         return tried;
       });
@@ -139,6 +137,7 @@ export class Pipeline {
     messages: readonly RawMessage[],
     doubt: InDoubt,
     aside: Map<RawMessage, DeadLetterReason>,
+    keep: OfBatches["keep"],
     trace: Traced,
   ): Promise<readonly Passage[]> {
     const told = { messages: messages.length };
@@ -153,6 +152,8 @@ export class Pipeline {
         throw error;
       });
     try {
+      // Not before the lease: however long the process stands still from here on, one of the two is over first.
+      await keep?.();
       if (doubt.begunBefore) await doubt.keep(lease, messages);
       await trace.step("consent check", () => this.#consented(batch), told);
       trace.step("de-identification", () => this.#deidentified(batch), told);

@@ -11,6 +11,7 @@ const place = () => {
   return { origin: "a", number, part: "" };
 };
 const batch = (names: string[], begunBefore = false) => ({
+  id: names.join(),
   place: place(),
   size: names.length,
   begunBefore,
@@ -82,7 +83,7 @@ describe("Gather", () => {
     };
     gather.add(batch(["a"]));
     await turn();
-    gather.add({ place: place(), size: 1, begunBefore: false, open });
+    gather.add({ id: "", place: place(), size: 1, begunBefore: false, open });
     await turn();
     expect(opened).toBe(0);
     passes[0]?.done();
@@ -96,6 +97,7 @@ describe("Gather", () => {
     const first = gather.add(batch(["a"]));
     await turn();
     const broken = gather.add({
+      id: "",
       place: place(),
       size: 1,
       begunBefore: false,
@@ -117,6 +119,7 @@ describe("Gather", () => {
     const { gather, passes } = setUp();
     await expect(
       gather.add({
+        id: "",
         place: place(),
         size: 1,
         begunBefore: false,

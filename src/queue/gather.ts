@@ -20,6 +20,7 @@ export interface GatherOptions {
 const MANY_BATCHES = 16;
 
 export interface GatheredBatch {
+  readonly id: string;
   readonly place: JobPlace;
   /** Number of messages in it. */
   readonly size: number;

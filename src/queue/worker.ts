@@ -12,7 +12,7 @@ import type { Log } from "../model/log.ts";
 import type { DeadLetterReason } from "../model/outcome.ts";
 import type { RawMessage } from "../model/raw.ts";
 import { SCHEMA } from "../model/schema.ts";
-import type { Watch } from "../model/watch.ts";
+import type { OfBatches } from "../model/watch.ts";
 import { boundedCache } from "../platform/bounded-cache.ts";
 import { faultCode } from "../platform/fault-code.ts";
 import type { Keyspace } from "../platform/keyspace.ts";
@@ -22,6 +22,7 @@ import { type Envelope, sealedSchema } from "./envelope.ts";
 import { Gather } from "./gather.ts";
 import type { HandedOver } from "./handed-over.ts";
 import { BATCH_SEAL, type JobData, type JobPlace, jobPlace, jobSize } from "./job.ts";
+import { JobLocks } from "./job-locks.ts";
 import type { KnownJobs } from "./known-jobs.ts";
 import { PacedWorker } from "./paced-worker.ts";
 import type { Producer } from "./producer.ts";
@@ -52,15 +53,14 @@ export interface WorkerParts {
 
 export interface WorkerPorts extends Omit<WatchdogPorts, "heldJobs"> {
   /**
-   * Brings every message of a batch to its outcome, or rejects when `stop` fires first; `begunBefore` by a run that did
-   * not finish it. Every attempt goes through `watch`.
+   * Brings every message of some batches to its outcome, or rejects when `stop` fires first. Every attempt goes through
+   * `watch`, and asks `keep` before anything of it leaves.
    */
   readonly process: (
     messages: readonly RawMessage[],
     stop: AbortSignal,
-    begunBefore: boolean,
-    watch: Watch | undefined,
-    batches: readonly { readonly place: JobPlace }[],
+    ofBatches: OfBatches,
+    places: readonly JobPlace[],
   ) => Promise<void>;
   /**
    * Moves messages to the dead letters without processing them, as far as consent still covers them. Rejects as
@@ -94,6 +94,7 @@ export class BatchWorker {
   readonly #gather: Gather;
   /** Batches in progress, by id. Redis may lose that state, and then delivers them again. */
   readonly #atWork = new Map<string, Promise<void>>();
+  readonly #locks: JobLocks;
   readonly #settled = boundedCache<string, true>(SETTLED_REMEMBERED);
   #waiting = 0;
   #worker: PacedWorker<JobData> | undefined;
@@ -105,10 +106,14 @@ export class BatchWorker {
     this.#options = options;
     this.#parts = parts;
     this.#ports = ports;
+    this.#locks = new JobLocks(options.lockMs);
     this.#gather = new Gather(
       { ...options, maxMessages: options.maxMessagesPerPass },
-      (messages, begunBefore, watch, batches) =>
-        ports.process(messages, this.#stop.signal, begunBefore, watch, batches),
+      (messages, begunBefore, watch, batches) => {
+        const keep = () => this.#locks.keep(batches.map(({ id }) => id));
+        const places = batches.map(({ place }) => place);
+        return ports.process(messages, this.#stop.signal, { begunBefore, watch, keep }, places);
+      },
     );
     this.#watchdog = new Watchdog(options.watchdogMs, {
       waitingJobs: () => ports.waitingJobs(),
@@ -170,15 +175,19 @@ export class BatchWorker {
       this.#gather.drop(jobPlace(id));
       return;
     }
+    this.#locks.took(job, token ?? "");
     let work = this.#atWork.get(id);
     if (work === undefined) {
-      work = this.#work(job).finally(() => this.#atWork.delete(id));
+      work = this.#work(job).finally(() => {
+        this.#atWork.delete(id);
+        this.#locks.gone(id);
+      });
       this.#atWork.set(id, work);
     }
     try {
       await work;
     } catch (error) {
-      if (this.#stop.signal.aborted) {
+      if (this.#stop.signal.aborted || isLost(error)) {
         // Fails when the job is no longer ours; then another process has it already.
         await job.moveToWait(token).catch(() => undefined);
         throw new WaitingError();
@@ -217,7 +226,7 @@ export class BatchWorker {
         return await this.#isolate(job.id ?? "", open());
       }
       const watch = isSuspect(job) ? watched(job) : undefined;
-      await this.#gather.add({ place, size, begunBefore, watch, open });
+      await this.#gather.add({ id: job.id ?? "", place, size, begunBefore, watch, open });
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== "ENVELOPE_UNREADABLE") throw error;
       await this.#patiently(() => this.#parts.deadLetters.addBatch("unopenable", job.data, size));
@@ -262,4 +271,9 @@ export class BatchWorker {
       }
     }
   }
+}
+
+/** It may be with another gateway; what shared a pass with it is no worse for it. */
+function isLost(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === "BATCH_LOST";
 }

@@ -84,11 +84,10 @@ export function createPipeline({ config, redis, keyspace, metrics, log, vocabula
     },
     queue,
     {
-      process: (messages, stop, begunBefore, watch, batches) => {
-        if (traces === undefined) return pipeline.process(messages, stop, begunBefore, watch);
-        const places = batches.map(({ place }) => place);
+      process: (messages, stop, ofBatches, places) => {
+        if (traces === undefined) return pipeline.process(messages, stop, ofBatches);
         return traces.pass(places, queue.known.origin, messages.length, (trace) =>
-          pipeline.process(messages, stop, begunBefore, watch, trace),
+          pipeline.process(messages, stop, ofBatches, trace),
         );
       },
       setAside: (reason, messages, stop) => pipeline.setAside(reason, messages, stop),

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { jobPlace } from "../../src/queue/job.ts";
 import type { WorkerOptions } from "../../src/queue/worker.ts";
 import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { builtProgram } from "../../tools/stack/built-program.ts";
@@ -119,6 +120,76 @@ test("a batch that was settled just as its lock was lost is only taken off the q
   await emptied();
   expect(one.passes).toEqual([["once"]]);
   expect(one.books.books()).toMatchObject({ stored: 1, recovered: 0, inFlight: 0 });
+});
+
+describe("a pass that waits until its locks may be over", () => {
+  /** Nothing is sure after half of it. */
+  const lockMs = 4_000;
+
+  test("goes on when they are not, and holds them for as long again", async () => {
+    const { open, passed } = gate();
+    const one = await gateway(
+      async (_, __, stop, keep) => {
+        await passed(stop);
+        const [id] = await active();
+        await redis.pexpire(`${QUEUE}:${id}:lock`, 2_200);
+        await keep?.();
+        expect(await redis.pttl(`${QUEUE}:${id}:lock`)).toBeGreaterThan(2_200);
+      },
+      { lockMs },
+    );
+    await one.admit("kept");
+    await one.worker.start();
+    await until("it is in progress", () => one.passes.length === 1);
+    const begun = performance.now();
+    await until("it is not sure any more", () => performance.now() - begun > lockMs / 2);
+    open();
+    await emptied();
+    expect(one.passes).toEqual([["kept"]]);
+    expect(one.books.books()).toMatchObject({ stored: 1, inFlight: 0 });
+  });
+
+  test("ends when one is lost: that batch is with another gateway, and the others come again without a blame", async () => {
+    const { open, passed } = gate();
+    const busy = gate();
+    const faults: unknown[] = [];
+    let tries = 0;
+    const one = await gateway(
+      async (names, __, stop, keep) => {
+        tries += 1;
+        if (tries === 1) return busy.passed(stop);
+        if (names.includes("lost")) await passed(stop);
+        await keep?.().catch((error: unknown) => {
+          faults.push((error as { code?: string }).code);
+          throw error;
+        });
+      },
+      { lockMs },
+    );
+    await one.worker.start();
+    await one.admit("busy");
+    await until("one pass is in progress", () => one.passes.length === 1);
+    // They share the next pass.
+    await one.admit("lost");
+    await one.admit("shared");
+    await until("all are held", async () => (await active()).length === 3);
+    busy.open();
+    await until("both are in progress", () => one.passes.length === 2);
+    const ids = await active();
+    const lost = ids.find((id) => jobPlace(id).number === 2) ?? "";
+    // As another gateway has it that took it over.
+    await redis.set(`${QUEUE}:${lost}:lock`, "of another gateway", "PX", 60_000);
+    const begun = performance.now();
+    await until("it is not sure any more", () => performance.now() - begun > lockMs / 2);
+    open();
+    await until("the other one has come again", () => one.passes.some((names) => names.join() === "shared"));
+    await until("only the lost one is left", async () => (await active()).join() === lost);
+    expect(faults).toEqual(["BATCH_LOST"]);
+    expect(one.passes).toEqual([["busy"], ["lost", "shared"], ["shared"]]);
+    expect(one.setAside).toEqual([]);
+    expect(one.books.books()).toMatchObject({ stored: 2, inFlight: 1 });
+    expect(await redis.get(`${QUEUE}:${lost}:lock`)).toBe("of another gateway");
+  });
 });
 
 test("batches that come one by one are fetched and passed together, after a rest at once", async () => {
