@@ -104,7 +104,7 @@ export class Stage {
     const { say, gateway, recording } = this.#options;
     await freeServices(this.#dir, say);
     await rm(this.#dir, { recursive: true, force: true });
-    this.#services = await startServices({ dir: this.#dir, say });
+    this.#services = await startServices({ dir: this.#dir, say, manySeries: true });
     const { redisUrl, influxUrl } = this.#services;
     this.#store = new StoreRecorder(influxUrl, (body) => recording.write(body, this.clock.now()));
     const approvers = await this.#approverTokens();
