@@ -22,4 +22,4 @@ EXPOSE 1883 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # The flags are those of config/node-flags.json.
-ENTRYPOINT ["node", "--max-semi-space-size=32", "--min-semi-space-size=16", "--single-threaded-gc", "dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=32", "--min-semi-space-size=16", "--single-threaded-gc", "--expose-gc", "dist/main.js"]

@@ -55,6 +55,8 @@ test("a gate that one fleet misses is not held", () => {
     weatherLateMs: 320_000,
     sceneLateMs: 0,
     weatherPackets: 1,
+    commandsDelivered: 1,
+    forecastsDelivered: 1,
   };
   const fleet = {
     homes: 700,

@@ -38,6 +38,7 @@ import {
   consoleTab,
   idleBareAedesKb,
   idleGatewayKb,
+  memoryAfterLoad,
   onePerJob,
   RATES,
   type ScenarioOptions,
@@ -53,7 +54,7 @@ const HELP = `npm run bench -- [options]
   --pairs <n>            windows of each system (default 8)
   --devices <n>          devices, one connection each (default 200)
   --only <name>          one of: bare, path, mqtt5, zigbee2mqtt, tasmota, services, shared, no-privacy, one-per-job,
-                         scene-loop, console, idle, rates, mosquitto-script, rabbitmq-quorum; may be given several times.
+                         scene-loop, console, memory, idle, rates, mosquitto-script, rabbitmq-quorum; may be given several times.
                          "rates" is the path at ${RATES.join(", ")} messages per second, each sent singly; the last two
                          stand beside it there
   --rates <n,n,…>        those of "rates", in messages per second
@@ -81,6 +82,7 @@ const SCENARIOS = [
   "one-per-job",
   "scene-loop",
   "console",
+  "memory",
   "idle",
   "rates",
   MOSQUITTO_SCRIPT,
@@ -181,6 +183,7 @@ const ROWS_OF_PAGE = [
   "shared",
   "sceneLoop",
   "console",
+  "residentMb",
   "privacyCostShare",
   "onePerJob",
   "idleConnectionKbBareAedes",
@@ -219,6 +222,7 @@ async function findingsOf(
   const perJob = await when("one-per-job", "one job per message …", onePerJob);
   const loop = await when("scene-loop", "the scene loop …", sceneLoop);
   const tab = await when("console", "one tab of the operator's console …", consoleTab);
+  const residentMb = await when("memory", "memory after load, and after a minute of quiet …", memoryAfterLoad);
   const gateway = await when("idle", "idle connections, gateway …", idleGatewayKb);
   const aedes = options.quick ? undefined : await when("idle", "idle connections, bare Aedes …", idleBareAedesKb);
   return {
@@ -226,6 +230,7 @@ async function findingsOf(
     onePerJob: perJob,
     sceneLoop: loop,
     console: tab,
+    residentMb,
     idleKb: { gateway, bareAedes: aedes },
   };
 }

@@ -17,6 +17,7 @@ import type { LatencySummary } from "./latency-histogram.ts";
 import { LOADER, type Measured } from "./measure.ts";
 import { perMessage } from "./per-message.ts";
 import { type Quartiles, quartiles, type RatioSpread } from "./quartiles.ts";
+import type { ResidentMb } from "./resident-memory.ts";
 import type { Comparison } from "./scenarios.ts";
 import { compared, pooled, type Windows } from "./windows.ts";
 
@@ -26,6 +27,7 @@ export interface Findings {
   /** From the event of a device to the command that follows, in ms. */
   readonly sceneLoop?: LatencySummary | undefined;
   readonly console?: ConsoleCost | undefined;
+  readonly residentMb?: ResidentMb | undefined;
   readonly idleKb?: { readonly gateway?: number | undefined; readonly bareAedes?: number | undefined } | undefined;
 }
 
@@ -122,6 +124,7 @@ export function summary(run: BenchRun) {
     shared: sharedFigures(run),
     sceneLoop: sceneLoop && { p50: rounded(sceneLoop.p50), p99: rounded(sceneLoop.p99), loops: sceneLoop.count },
     console: console && roundedCost(console),
+    residentMb: findings.residentMb,
     mqtt5: variantFigures(run, MQTT_5),
     dialects: DIALECT_LOADS.flatMap(({ dialect }): DialectFigures[] => {
       const figures = variantFigures(run, dialect);

@@ -1,7 +1,7 @@
 /** `docs/benchmarks.md`, made of one complete run. */
 import { type BenchRun, rowsOf, summary } from "./figures.ts";
 import { FIRST_CONNECTIONS } from "./idle-memory.ts";
-import { cells, consoleRows, countedRows, HEAD, loopRows, ratioRows } from "./report.ts";
+import { cells, consoleRows, countedRows, HEAD, loopRows, memoryRows, ratioRows } from "./report.ts";
 import { RAMP_MS, SCENE_DEVICES } from "./scenarios.ts";
 
 export function markdown(run: BenchRun): string {
@@ -76,7 +76,8 @@ ${tableOf(["figure", "value"], figureRows(run))}
   holds back would see somewhat more stored per second. It is measured in one window, on its own.
 - **Consent and sealing off** is the same gateway composed with a gate that lets everything pass and an envelope that leaves the
   batch readable (\`bench/no-privacy.ts\`). Leases, pseudonyms and coarsening stay. The product has no such switch.
-- **Memory** is resident memory after garbage collection, ${run.idleConnections.toLocaleString("en")} authenticated connections against ${FIRST_CONNECTIONS.toLocaleString("en")}.
+- **Memory** is resident memory after garbage collection, ${run.idleConnections.toLocaleString("en")} authenticated connections against ${FIRST_CONNECTIONS.toLocaleString("en")}. *After load* it is read as it is, with all
+  devices connected, when the last message of a peak is stored and a minute of quiet later.
 
 ## Before and after a change
 
@@ -111,6 +112,7 @@ function figureRows(run: BenchRun): [string, string][] {
     ],
     ...loopRows(run),
     ...consoleRows(run),
+    ...memoryRows(run),
     ["share of the rate that consent and sealing cost", present(figures.privacyCostShare, percent)],
     ["share of the gateway's CPU that consent and sealing cost", present(figures.privacyCpuShare, percent)],
     ["memory per idle connection, gateway", present(figures.idleConnectionKb, (kb) => `${kb} KB`)],

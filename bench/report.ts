@@ -14,7 +14,7 @@ export function text(run: BenchRun): string {
       .join("  ");
   const ratios = ratioRows(run).map(([name, value]) => `${name}: ${value}`);
   const costs = countedRows(run).map(([name, value]) => `${name}: ${value}`);
-  const loop = [...loopRows(run), ...consoleRows(run)].map(([name, value]) => `${name}: ${value}`);
+  const loop = [...loopRows(run), ...consoleRows(run), ...memoryRows(run)].map(([name, value]) => `${name}: ${value}`);
   return [...ratios, "", ...lines.map(padded), "", ...costs, "", ...loop].join("\n").trim();
 }
 
@@ -60,6 +60,12 @@ export function loopRows(run: BenchRun): [string, string][] {
 }
 
 /** One tab of the operator's console; nothing when it was not measured. */
+export function memoryRows({ findings: { residentMb } }: BenchRun): [string, string][] {
+  if (residentMb === undefined) return [];
+  const { afterLoad, atRest } = residentMb;
+  return [["resident memory of the gateway after load, and after a minute of quiet", `${afterLoad} and ${atRest} MB`]];
+}
+
 export function consoleRows(run: BenchRun): [string, string][] {
   const { console } = summary(run);
   if (console === undefined) return [];

@@ -16,6 +16,7 @@ import {
   PATH,
   SERVICES,
   SHARED,
+  wholePath,
   withConsole,
   withContenders,
   withoutConsole,
@@ -25,6 +26,7 @@ import { COLLECTABLE, idleConnectionKb } from "./idle-memory.ts";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.ts";
 import type { LoadPlan, Measured } from "./measure.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { type ResidentMb, residentAfterLoad } from "./resident-memory.ts";
 import type { SceneLoopCommands } from "./scene-loop-load.ts";
 import { interleaved, pooled, type Windows } from "./windows.ts";
 
@@ -163,6 +165,17 @@ export async function consoleTab(options: ScenarioOptions): Promise<ConsoleCost>
     withContenders([withConsole, withoutConsole], { dir, devices }, async ([open, without]) => {
       if (open === undefined || without === undefined) throw new Error("both take part");
       return await consoleCost(open, without, { warmUpMs, rampMs: RAMP_MS, pairs });
+    }),
+  );
+}
+
+/** Of the whole path as it is shipped. */
+export async function memoryAfterLoad(options: ScenarioOptions): Promise<ResidentMb> {
+  const { devices, warmUpMs, durationMs } = options;
+  return await inDirectory(options, "memory", (dir) =>
+    withContenders([wholePath([])], { dir, devices }, async ([contender]) => {
+      if (contender === undefined) throw new Error("it takes part");
+      return await residentAfterLoad(contender, { warmUpMs, durationMs });
     }),
   );
 }

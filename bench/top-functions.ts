@@ -1,10 +1,11 @@
 /**
- * Prints where a V8 CPU profile spent its time, three ways: by function, by file or package, and charged to
- * the function of our own that was running or had called out.
+ * Prints where a V8 CPU profile spent its time, four ways: by function, by file or package, and charged to the function and
+ * to the room of our own that was running or had called out.
  * `node --import tsx bench/top-functions.ts data/profile/<name>/<file>.cpuprofile [--rows 40] [--skip 8]`;
  * `--skip` leaves out the first seconds, in which a gateway starts and is provisioned.
  */
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path/posix";
 import { parseArgs } from "node:util";
 
 interface CallFrame {
@@ -24,22 +25,24 @@ interface CpuProfile {
 }
 
 const OWN = /^(?:src|bench)\//;
+const NOT_OWN = "outside of our own code";
 
 function report(profile: CpuProfile, skipUs: number, rows: number): void {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map(
     profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
   );
-  const owner = (id: number): string => {
+  const owner = (id: number): CallFrame | undefined => {
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
       const frame = nodes.get(at)?.callFrame;
-      if (frame !== undefined && OWN.test(placeOf(frame))) return nameOf(frame);
+      if (frame !== undefined && OWN.test(placeOf(frame))) return frame;
     }
-    return "outside of our own code";
+    return undefined;
   };
   const byFunction = new Sums();
   const byFile = new Sums();
   const byOwner = new Sums();
+  const byRoom = new Sums();
   let elapsedUs = 0;
   profile.samples.forEach((id, index) => {
     const us = Math.max(0, profile.timeDeltas[index] ?? 0);
@@ -48,11 +51,14 @@ function report(profile: CpuProfile, skipUs: number, rows: number): void {
     if (elapsedUs < skipUs || frame === undefined || frame.functionName === "(idle)") return;
     byFunction.add(nameOf(frame), us);
     byFile.add(packageOf(frame), us);
-    byOwner.add(owner(id), us);
+    const own = owner(id);
+    byOwner.add(own ? nameOf(own) : NOT_OWN, us);
+    byRoom.add(own ? dirname(placeOf(own)) : NOT_OWN, us);
   });
   byFunction.print("self time by function", rows);
   byFile.print("self time by file or package", rows);
   byOwner.print("charged to our own functions", rows);
+  byRoom.print("charged to our own rooms", rows);
 }
 
 class Sums {

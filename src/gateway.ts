@@ -41,6 +41,7 @@ import { createEvents } from "./wiring/events.ts";
 import { createExports } from "./wiring/exports.ts";
 import { createForecasts } from "./wiring/forecasts.ts";
 import { createIngress } from "./wiring/ingress.ts";
+import { memoryPart } from "./wiring/memory.ts";
 import { createNetwork, type NetworkOverrides } from "./wiring/network.ts";
 import { createOutlets } from "./wiring/outlets.ts";
 import { createPipeline } from "./wiring/pipeline.ts";
@@ -413,6 +414,7 @@ export function createGateway(
     events,
     ...upkeep.parts,
     tokens.part,
+    memoryPart(base),
     partOf("http", api),
     ...(config.console.enabled ? [partOf("console", operatorConsole)] : []),
     ingress.listeners,

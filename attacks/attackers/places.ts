@@ -8,6 +8,13 @@ import { Coincidences, momentsOf, type Sighting } from "./times.ts";
 
 type Status = Readonly<Record<string, number | boolean | string>>;
 
+interface ScenePayload {
+  readonly device: string;
+  readonly home?: string;
+  readonly at: number;
+  readonly status: Status;
+}
+
 interface Reading extends Sighting {
   readonly status: Status;
 }
@@ -26,13 +33,19 @@ export const placeOfScene: Attack = {
   goal: 0.08,
   run(view) {
     const { from, to } = view.firstDay;
+    const homes = new Map<string, TrueDevice>();
     const inDay = ({ at }: PacketArrival) => at >= from && at < to;
     const scenes = view
       .processed("scene")
       .filter(inDay)
       .flatMap(({ payload, n, at }): Reading[] => {
-        const { device: name, at: told, status } = payload as { device: string; at: number; status: Status };
-        return stationOf(view, name) === undefined ? [] : [{ name, told, n, at, status }];
+        const { device, home, at: told, status } = payload as ScenePayload;
+        const station = stationOf(view, device);
+        if (station === undefined) return [];
+        // All that is known to be of one home is looked at together.
+        const name = home ?? device;
+        homes.set(name, station);
+        return [{ name, told, n, at, status }];
       });
     const weather = view
       .processed("weather")
@@ -49,7 +62,7 @@ export const placeOfScene: Attack = {
     let hits = 0;
     let trials = 0;
     for (const [name, own] of readings) {
-      const home = stationOf(view, name);
+      const home = homes.get(name);
       const truth = home && finestHolding(told, home.lat, home.lon);
       if (truth === undefined) continue;
       trials += 1;

@@ -11,7 +11,7 @@ export interface Gate {
 }
 
 export type Gates = Readonly<
-  Record<"forecast" | "temperatureError" | "energyTold" | "weatherLateMs" | "sceneLateMs", Gate>
+  Record<"forecast" | "temperatureError" | "energyTold" | "weatherLateMs" | "sceneLateMs" | "loops", Gate>
 >;
 
 const WEATHER_STEP_MS = 300_000;
@@ -55,6 +55,10 @@ export function gatesOf(utility: Utility, fleets: readonly Fleet[]): Gates {
     sceneLateMs: {
       what: "a scene message after it was said, ms",
       ...most(SCENE_LATE_MS, { played: utility.sceneLateMs }),
+    },
+    loops: {
+      what: "that both loops ran: commands and forecasts that arrived",
+      ...least(1, { commands: utility.commandsDelivered, forecasts: utility.forecastsDelivered }),
     },
   };
 }

@@ -21,6 +21,9 @@ export interface Utility {
   /** From the end of the slice that holds the time told in a packet until it arrived. */
   readonly sceneLateMs: number;
   readonly weatherPackets: number;
+  /** Commands of the scene service that reached a lamp, and forecasts that reached a device, while the world lived. */
+  readonly commandsDelivered: number;
+  readonly forecastsDelivered: number;
 }
 
 const COARSE_ENOUGH = 4;
@@ -47,6 +50,8 @@ export function utilityOf(view: View): Utility {
     weatherLateMs: late(weather.map(({ arrived, at }) => arrived - at)),
     sceneLateMs: late(view.processed("scene").map(({ payload, at }) => at - sliceEnd((payload as { at: number }).at))),
     weatherPackets: weather.length,
+    commandsDelivered: sum(view.truth("loops").map(({ delivered }) => delivered)),
+    forecastsDelivered: sum(view.truth("loops").map(({ forecasts }) => forecasts)),
   };
 }
 
@@ -97,6 +102,10 @@ function homesWithPlace(view: View): number {
     if (owner !== undefined && Number(fields.resolution) >= COARSE_ENOUGH) homes.add(owner.home);
   }
   return homes.size;
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, one) => all + one, 0);
 }
 
 function late(times: readonly number[]): number {

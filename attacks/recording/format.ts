@@ -42,7 +42,7 @@ export interface RowArrival extends Arrival {
   readonly line: string;
 }
 
-/** One packet to the service of a purpose: processed data, or names to forget. */
+/** One packet to the service of a purpose: processed data, names to forget, or what became of its command. */
 export interface PacketArrival extends Arrival {
   readonly service: ServicePurpose;
   readonly topic: string;
@@ -97,6 +97,8 @@ export type Truth =
   | { readonly about: "erased"; readonly home: string; readonly at: number }
   /** Utility: a device has got a forecast in the end; of which cell. */
   | { readonly about: "forecast"; readonly device: string; readonly cell: string }
+  /** What became of the loops: commands that services sent and that arrived, forecasts that devices got. */
+  | { readonly about: "loops"; readonly commands: number; readonly delivered: number; readonly forecasts: number }
   /** Utility: what all counters of a kind have counted, kWh. */
   | { readonly about: "energy"; readonly device: string; readonly counted: number };
 

@@ -1,4 +1,4 @@
-/** One client on a bare socket: publishes with QoS 1, many at once, says when each was acknowledged, and may listen in the end. */
+/** One client on a bare socket: publishes with QoS 1, many at once, says when each was acknowledged, and may listen as well. */
 import { connect, type Socket } from "node:net";
 import mqttPacket from "mqtt-packet";
 import { AckParser, encodeConnect, encodePublish, encodeSubscribe, type Version } from "../../tools/wire/mqtt-wire.ts";
@@ -6,6 +6,8 @@ import { AckParser, encodeConnect, encodePublish, encodeSubscribe, type Version 
 const KEEP_ALIVE_S = 65_535;
 const MESSAGE_IDS = 65_535;
 const CONNECT_DEADLINE_MS = 30_000;
+/** Of a packet of fewer than 128 bytes. */
+const HEADER_BYTES = 2;
 
 export class DeviceConnection {
   readonly #id: string;
@@ -16,6 +18,8 @@ export class DeviceConnection {
   >();
   #socket: Socket | undefined;
   #messageId = 0;
+  readonly #hears = new Map<string, (payload: Buffer) => void>();
+  readonly #granted: (() => void)[] = [];
   #listening: ((bytes: Buffer) => void) | undefined;
 
   constructor(id: string, version: Version = 4) {
@@ -33,10 +37,7 @@ export class DeviceConnection {
       };
       const parser = new AckParser({
         connack: (code) => settle(code === 0 ? undefined : new Error(`CONNACK return code ${code}`)),
-        puback: (id, bytes) => {
-          this.#waiting.get(id)?.done(bytes);
-          this.#waiting.delete(id);
-        },
+        puback: (id, bytes) => this.#acknowledged(id, bytes),
       });
       const socket = connect({ port, host: "127.0.0.1", noDelay: true });
       socket.once("connect", () =>
@@ -70,17 +71,36 @@ export class DeviceConnection {
     });
   }
 
-  /** From here on it publishes no more, and hears what is sent to it on this topic of its own. Resolves once that is granted. */
-  listen(topic: string, heard: (payload: Buffer) => void): Promise<void> {
+  /** Hears what is sent to it by this filter of its own, which ends with a name or `#`. Resolves once that is granted. */
+  listen(filter: string, heard: (payload: Buffer) => void): Promise<void> {
+    const own = `devices/${this.#id}/${filter}`;
+    this.#hears.set(own, heard);
+    this.#listening ??= this.#listener();
     return new Promise((granted) => {
-      const parser = mqttPacket.parser({ protocolVersion: this.#version });
-      parser.on("packet", (packet) => {
-        if (packet.cmd === "publish") heard(Buffer.from(packet.payload));
-        else if (packet.cmd === "suback") granted();
-      });
-      this.#listening = (bytes) => void parser.parse(bytes);
-      this.#socket?.write(encodeSubscribe(`devices/${this.#id}/${topic}`, this.#version));
+      this.#granted.push(granted);
+      this.#socket?.write(encodeSubscribe(own, this.#version));
     });
+  }
+
+  #acknowledged(id: number, bytes: number): void {
+    this.#waiting.get(id)?.done(bytes);
+    this.#waiting.delete(id);
+  }
+
+  /** The parser of acknowledgements takes nothing else. */
+  #listener(): (bytes: Buffer) => void {
+    const parser = mqttPacket.parser({ protocolVersion: this.#version });
+    parser.on("packet", (packet) => {
+      if (packet.cmd === "publish") this.#heard(packet.topic, Buffer.from(packet.payload));
+      else if (packet.cmd === "puback") this.#acknowledged(packet.messageId ?? 0, HEADER_BYTES + (packet.length ?? 0));
+      else if (packet.cmd === "suback") this.#granted.shift()?.();
+    });
+    return (bytes) => void parser.parse(bytes);
+  }
+
+  #heard(topic: string, payload: Buffer): void {
+    for (const [filter, heard] of this.#hears)
+      if (topic === filter || (filter.endsWith("#") && topic.startsWith(filter.slice(0, -1)))) heard(payload);
   }
 
   close(): void {

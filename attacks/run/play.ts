@@ -12,6 +12,7 @@ import { acknowledgements } from "./acknowledgements.ts";
 import { type Act, telemetry } from "./acts.ts";
 import { eraseSome } from "./erasures.ts";
 import { forecasts } from "./forecasts.ts";
+import { Loops } from "./loops.ts";
 import { makeProbes } from "./probes.ts";
 import { type Connections, connectAll, provision } from "./provision.ts";
 import { type GatewayKind, Stage, storedNameMs, storedStepMs } from "./stage.ts";
@@ -44,6 +45,8 @@ const EPOCHS = 2;
 /** Provisioning takes minutes of a clock that goes on by itself. */
 const BEFORE_MS = HOUR_MS;
 const KNOWN_IDS = 20;
+/** What commands are for. Beside the world none is given, so that what is tried there stays as it is. */
+const LAMP = "bulb";
 const STICKINESS = 0.15;
 /**
  * When what was counted in the step before is told: its grace and a tick later, and, should another job have been in the way, with the next tick.
@@ -70,6 +73,7 @@ class Play {
   readonly #startsAt: number;
   readonly #energy = new Map<string, { first: number; last: number }>();
   #connections: Connections = new Map();
+  #loops: Loops | undefined;
   #messages = 0;
 
   constructor(options: PlayOptions, stage: Stage, startsAt: number) {
@@ -92,6 +96,9 @@ class Play {
       this.#stage,
       inhabited.flatMap((home) => home.devices),
     );
+    const lamps = world.devices.filter(({ kind }) => kind.name === LAMP);
+    const loops = await Loops.start(this.#stage, this.#connections, lamps);
+    this.#loops = loops;
     await this.#tellTruth(world.homes.map((home) => [home, undefined]));
     await this.#tellTruth(probes.homes);
 
@@ -115,7 +122,8 @@ class Play {
     for (const [device, { first, last }] of this.#energy)
       recording.truth({ about: "energy", device, counted: last - first });
 
-    await forecasts(this.#stage, this.#connections, recording);
+    await forecasts(this.#stage, loops, recording);
+    loops.stop(recording);
     await this.#stage.clock.set(this.#startsAt + EPOCHS * EPOCH_MS + 2 * HOUR_MS);
     await acknowledgements(this.#stage, random.fork("acknowledgements"), this.#options);
     await eraseSome(this.#stage, random.fork("erasures"), { ...this.#options, candidates: world.homes });
@@ -155,7 +163,7 @@ class Play {
       if (next === from) continue;
       await this.#stage.clock.set(end - 1, false);
       await Promise.all(acts.slice(from, next).map((act) => this.#publish(act)));
-      await this.#stage.settled();
+      await this.#loops?.settled();
     }
   }
 

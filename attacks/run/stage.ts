@@ -25,6 +25,8 @@ const ENTRIES: Readonly<Record<GatewayKind, string>> = {
   unprotected: "attacks/run/unprotected-gateway.ts",
 };
 const KEY_PREFIX = "attacks";
+/** What became of its commands. */
+const ALSO_HEARS: Readonly<Partial<Record<ServicePurpose, readonly string[]>>> = { scene: ["commands/+/+/outcome"] };
 const REQUEST_TIMEOUT_MS = 60_000;
 const APPROVERS = ["first", "second"] as const;
 const SETTLED_WITHIN_MS = 60_000;
@@ -37,10 +39,15 @@ const HOUR_MS = 3_600_000;
  */
 const MORE_OPTIONS: Readonly<Record<GatewayKind, ConfigTree>> = {
   "as it is": {
-    deidentify: { storedNameHours: 6, storedValues: "classes", atStepMs: { analytics: 6 * HOUR_MS } },
+    deidentify: { homes: true, storedNameHours: 6, storedValues: "classes", atStepMs: { analytics: 6 * HOUR_MS } },
   },
   unprotected: {
-    deidentify: { storedNameHours: WEEK_HOURS, atStepMs: { analytics: SECOND_MS }, weatherInScenes: true },
+    deidentify: {
+      homes: true,
+      storedNameHours: WEEK_HOURS,
+      atStepMs: { analytics: SECOND_MS },
+      weatherInScenes: true,
+    },
   },
 };
 
@@ -73,8 +80,8 @@ export interface StageOptions {
 
 export class Stage {
   readonly clock: Clock;
-  /** Cells of which the weather service was told. */
-  readonly told = new Set<string>();
+  /** Hears all that a service gets, beside the recording. */
+  onHeard: ((service: ServicePurpose, topic: string, payload: Buffer) => void) | undefined;
   readonly #options: StageOptions;
   readonly #dir: string;
   readonly #listeners: ServiceListener[] = [];
@@ -97,7 +104,7 @@ export class Stage {
     const { say, gateway, recording } = this.#options;
     await freeServices(this.#dir, say);
     await rm(this.#dir, { recursive: true, force: true });
-    this.#services = await startServices({ dir: this.#dir, say });
+    this.#services = await startServices({ dir: this.#dir, say, manySeries: true });
     const { redisUrl, influxUrl } = this.#services;
     this.#store = new StoreRecorder(influxUrl, (body) => recording.write(body, this.clock.now()));
     const approvers = await this.#approverTokens();
@@ -169,9 +176,9 @@ export class Stage {
     await Promise.all(this.#listeners.map((listener) => listener.ask()));
   }
 
-  /** One more connection of the weather service, that is free to publish. */
-  async forecaster(): Promise<DeviceConnection> {
-    const { name, token } = started(this.#config).services.weather;
+  /** One more connection of this service, that is free to publish. */
+  async publisher(purpose: ServicePurpose): Promise<DeviceConnection> {
+    const { name, token } = started(this.#config).services[purpose];
     const connection = new DeviceConnection(name);
     await connection.open(this.mqttPort, token);
     return connection;
@@ -204,7 +211,7 @@ export class Stage {
         port: () => this.mqttPort,
         credential: services[service],
         version: 4,
-        filters: [`processed/${service}/#`, `privacy/erased/${service}`],
+        filters: [`processed/${service}/#`, `privacy/erased/${service}`, ...(ALSO_HEARS[service] ?? [])],
         heard: (payload, topic) => this.#heard(service, topic, payload),
       });
       this.#listeners.push(listener);
@@ -213,9 +220,8 @@ export class Stage {
   }
 
   #heard(service: ServicePurpose, topic: string, payload: Buffer): void {
-    const said = JSON.parse(payload.toString());
-    if (service === "weather") this.told.add(said.cell);
-    this.#options.recording.packet({ at: this.clock.now(), service, topic, payload: said });
+    this.#options.recording.packet({ at: this.clock.now(), service, topic, payload: JSON.parse(payload.toString()) });
+    this.onHeard?.(service, topic, payload);
   }
 }
 

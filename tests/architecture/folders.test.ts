@@ -1,6 +1,7 @@
 /**
  * What may stand on what, folder by folder: the product on itself alone, the tools on the product, simulators and bench on
- * both and not on each other, the attacks on parts of the simulators; the demo starts programs of the examples and imports none. So the image, which is built of `src`, holds nothing that installs or starts a server.
+ * both and not on each other, the attacks on parts of the simulators, and on services of the examples, which have to go by the clock that
+ * the attacks set; the demo starts programs of the examples and imports none. So the image, which is built of `src`, holds nothing that installs or starts a server.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path/posix";
@@ -15,7 +16,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "tools/wire": ["src"],
   "tools/stack": ["src", "tools/private-servers", "tools/wire"],
   simulators: ["src", "tools"],
-  attacks: ["src", "tools", "simulators"],
+  attacks: ["src", "tools", "simulators", "examples/services"],
   bench: ["src", "tools"],
   examples: [],
 };

@@ -43,8 +43,10 @@ export async function startServices(options: {
   readonly influxUrl?: string | undefined;
   /** For a private Redis, as on its command line. */
   readonly redisArgs?: readonly string[] | undefined;
+  /** A private InfluxDB is for a hundred thousand names and more. */
+  readonly manySeries?: true | undefined;
 }): Promise<Services> {
-  const { dir, say, redisUrl, influxUrl, redisArgs } = options;
+  const { dir, say, redisUrl, influxUrl, redisArgs, manySeries } = options;
   const need = [
     redisUrl === undefined ? (["redis"] as const) : [],
     influxUrl === undefined ? (["influx"] as const) : [],
@@ -52,7 +54,7 @@ export async function startServices(options: {
   await ensureBinaries({ need: need.flat(), say });
   const starting: Promise<PrivateServer>[] = [];
   if (redisUrl === undefined) starting.push(startRedis({ dir: join(dir, "redis"), say, extraArgs: redisArgs ?? [] }));
-  if (influxUrl === undefined) starting.push(startInflux({ dir: join(dir, "influxdb"), say }));
+  if (influxUrl === undefined) starting.push(startInflux({ dir: join(dir, "influxdb"), say, manySeries }));
   const outcomes = await Promise.allSettled(starting);
   const started = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   const stop = async () => {
@@ -150,7 +152,9 @@ function redisAnswers(port: number): Promise<boolean> {
 }
 
 /** `http://127.0.0.1:<port>`, with an empty database `consentry` when there was none; InfluxDB 1.x API, no password. */
-export async function startInflux(options: ServerOptions): Promise<PrivateServer> {
+export async function startInflux(
+  options: ServerOptions & { readonly manySeries?: true | undefined },
+): Promise<PrivateServer> {
   const { influx: binary } = await ensureBinaries({ need: ["influx"], say: options.say });
   if (binary === undefined) throw new PrivateServerError("SERVICE_MISSING", "influxd");
   const dir = resolve(options.dir);
@@ -161,15 +165,20 @@ export async function startInflux(options: ServerOptions): Promise<PrivateServer
       binary,
       url: (port) => `http://127.0.0.1:${port}`,
       args: () => ["run", "-config", file],
-      prepare: (port) => writeFile(file, influxConfiguration(dir, port), { mode: 0o600 }),
+      prepare: (port) => writeFile(file, influxConfiguration(dir, port, options.manySeries), { mode: 0o600 }),
       ready: influxAnswers,
     },
     options,
   );
 }
 
+/** An index in memory is built once more by each deletion, and ends at 100,000 names. */
+const INDEX_ON_DISK = `  index-version = "tsi1"
+  max-series-per-database = 0
+`;
+
 /** Access, query and write logs stay off: a request line or a rejected line would outlive an erasure there. */
-function influxConfiguration(dir: string, port: number): string {
+function influxConfiguration(dir: string, port: number, manySeries: true | undefined): string {
   const path = (name: string) => JSON.stringify(join(dir, name));
   return `reporting-disabled = true
 bind-address = "127.0.0.1:0"
@@ -181,7 +190,7 @@ bind-address = "127.0.0.1:0"
   wal-dir = ${path("wal")}
   wal-fsync-delay = "0s"
   query-log-enabled = false
-[coordinator]
+${manySeries ? INDEX_ON_DISK : ""}[coordinator]
   log-queries-after = "0s"
 [http]
   bind-address = "127.0.0.1:${port}"
