@@ -1,5 +1,6 @@
 /** docs/privacy/strength.md: how strong what leaves the gateway is against attacks, of the figures of a full run. */
 import type { ATTACKS } from "../attacks/attackers/all.ts";
+import type { Utility } from "../attacks/measure/utility.ts";
 import type { AttackResult, AttacksResult } from "../attacks/result.ts";
 
 type Whats = readonly Pick<(typeof ATTACKS)[number], "name" | "what">[];
@@ -45,9 +46,7 @@ export function strengthPage(result: AttacksResult, whats: Whats): { introductio
       "figures are in [strength.json](strength.json); `npm run strength` makes them, and this page, of the recordings that",
       "`npm run attacks` left.",
       "",
-      `Both loops ran meanwhile: lamps got ${number(utility.commandsDelivered)} commands of the scene service and said what they did, devices got ${number(utility.forecastsDelivered)} forecasts, and`,
-      "the scene service was told which devices are of one home.",
-      "",
+      ...loops(utility),
       "The status is stored as an operator can ask for it: names of six hours, classes and times of six hours",
       "([decision 050](../decisions/050-a-stored-name-lasts-six-hours.md)). **As shipped it is not**: then A3 follows 91 % of stored names from one week to",
       "the next, and A14 finds 100 % of them among those of scenes. The other attacks do not depend on it.",
@@ -114,6 +113,16 @@ export function strengthPage(result: AttacksResult, whats: Whats): { introductio
       "how fine a place may be, and the crowd whether it is told at all. Outline: Natural Earth, public domain; places: GeoNames, CC BY 4.0.",
     ],
   };
+}
+
+/** Of a run in which they did. */
+function loops({ commandsDelivered = 0, forecastsDelivered = 0 }: Partial<Utility>): string[] {
+  if (commandsDelivered === 0 || forecastsDelivered === 0) return [];
+  return [
+    `Both loops ran meanwhile: lamps got ${number(commandsDelivered)} commands of the scene service and said what they did, devices got ${number(forecastsDelivered)} forecasts, and`,
+    "the scene service was told which devices are of one home.",
+    "",
+  ];
 }
 
 function heldWord({ goal, holds, trials, tooFewTrials }: AttackResult): string {
