@@ -5,7 +5,7 @@ import { ATTACKS } from "./attackers/all.ts";
 import type { Attack, Found } from "./attackers/attack.ts";
 import { type Fleet, fleetOf } from "./fleet/fleet.ts";
 import { type Gates, gatesOf } from "./measure/gates.ts";
-import { SURELY, wilson } from "./measure/interval.ts";
+import { atLeast, SURELY, wilson } from "./measure/interval.ts";
 import { type Utility, utilityOf } from "./measure/utility.ts";
 import type { View } from "./recording/view.ts";
 
@@ -43,6 +43,8 @@ export interface AttacksResult {
 export interface ResultOptions {
   /** Fewer trials show nothing. */
   readonly leastTrials: number;
+  /** What is less probable than this is not taken for chance where no more than a guess is allowed. */
+  readonly surely?: number;
   /** `performance.now()`. */
   readonly begunAt: number;
   /** Homes of the fleets of which it is worked out what they get; the largest takes half a minute. */
@@ -98,14 +100,19 @@ export async function resultOf(
   };
 }
 
-function one(attack: Attack, view: View, unprotected: View | undefined, { leastTrials }: ResultOptions): AttackResult {
+function one(
+  attack: Attack,
+  view: View,
+  unprotected: View | undefined,
+  { leastTrials, surely = SURELY }: ResultOptions,
+): AttackResult {
   const found = attack.run(view);
   const { trials, control, detail } = found;
   const { rate, low, high } = rateOf(found);
   const without = unprotected && rateOf(attack.run(unprotected)).rate;
   const goal = attack.goal === "control" ? control : attack.goal === "none" ? null : attack.goal;
   // As good as a guess: no more than chance makes of one.
-  const chance = attack.goal === "control" && wilson(found.hits, trials, SURELY).low <= control;
+  const chance = attack.goal === "control" && atLeast(found.hits, trials, control) > surely;
   const reached = goal === null || rate <= goal || chance;
   return {
     ...(rounded({ rate, low, high, control }) as { rate: number; low: number; high: number; control: number }),

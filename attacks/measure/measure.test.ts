@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Random } from "../../simulators/random.ts";
 import { assign } from "./assignment.ts";
 import { auc } from "./auc.ts";
-import { wilson } from "./interval.ts";
+import { atLeast, wilson } from "./interval.ts";
 
 describe("an interval of a share", () => {
   test("is that of Wilson", () => {
@@ -16,6 +16,22 @@ describe("an interval of a share", () => {
     expect(wilson(0, 0)).toEqual({ low: 0, high: 1 });
     expect(wilson(0, 8).high).toBeGreaterThan(0.3);
     expect(wilson(8, 8).low).toBeLessThan(0.7);
+  });
+});
+
+describe("so many hits or more", () => {
+  test("are as probable as the binomial distribution says", () => {
+    expect(atLeast(0, 10, 0.5)).toBe(1);
+    expect(atLeast(10, 10, 0.5)).toBeCloseTo(1 / 1_024, 12);
+    expect(atLeast(1, 10, 0.1)).toBeCloseTo(1 - 0.9 ** 10, 12);
+    expect(atLeast(2, 3, 0.25)).toBeCloseTo(10 / 64, 12);
+    expect([atLeast(1, 5, 0), atLeast(5, 5, 1)]).toEqual([0, 1]);
+  });
+
+  test("of few trials are no proof, and of rare ones many are", () => {
+    // Of a hundred with one expected, chance makes eight once in a hundred thousand times.
+    expect(atLeast(8, 100, 0.01)).toBeGreaterThan(1e-6);
+    expect(atLeast(30, 100, 0.01)).toBeLessThan(1e-20);
   });
 });
 

@@ -24,7 +24,7 @@ it("holds every part, first to last", async () => {
   const fatal = (error: Error): never => {
     throw error;
   };
-  await createGateway(config, readKeys(dir, { create: true }), log, fatal).start(AbortSignal.timeout(1_000));
+  await createGateway(config, readKeys(dir, { create: true }), log, fatal).start(new AbortController().signal);
   const page = readFileSync(new URL("../../docs/architecture.md", import.meta.url), "utf8");
   const [, list = ""] = /^> (metrics → [\s\S]*?)\n\n/m.exec(page) ?? [];
   const listed = list.replaceAll("\n> ", " ").split(" → ");

@@ -5,11 +5,11 @@ import { afterEach, expect, test } from "vitest";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import type { ErasureStep } from "../../src/model/erasure.ts";
 import { AgreedClock } from "../../src/platform/agreed-clock.ts";
-import { connectRedis } from "../../src/platform/redis.ts";
 import { ErasureQueue } from "../../src/rights/erasure/queue.ts";
 import { Schedule } from "../../src/rights/retention/schedule.ts";
 import { until } from "../fixtures/eventually.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { connectPatiently } from "../fixtures/patient-redis.ts";
 import { CONSENT, consentStore, device, subject } from "../integration/consent-fixture.ts";
 import { EPOCH_MS, erasuresOn, keyring, never } from "../integration/erasure-fixture.ts";
 
@@ -22,7 +22,7 @@ afterEach(() => {
 });
 
 async function connections(): Promise<{ producer: Redis; worker: Redis }> {
-  const [producer, worker] = [connectRedis(server().url, "producer"), connectRedis(server().url, "worker")];
+  const [producer, worker] = [connectPatiently(server().url, "producer"), connectPatiently(server().url, "worker")];
   opened.push(producer, worker);
   await Promise.all([producer.connect(), worker.connect()]);
   return { producer, worker };

@@ -75,7 +75,7 @@ async function startWith(
     const fatal = (error: Error): never => {
       throw error;
     };
-    await createGateway(config, keys, log, fatal).start(AbortSignal.timeout(20_000));
+    await createGateway(config, keys, log, fatal).start(AbortSignal.timeout(100_000));
     return { fault: "none", logged };
   } catch (error) {
     return { fault: error instanceof GatewayError ? error.message : `not ours: ${error}`, logged };

@@ -7,7 +7,7 @@ import { AuditTrail } from "../../src/rights/audit/trail.ts";
 import { device, shippedPolicy, subject } from "./consent-fixture.ts";
 import { AUDIT_KEY, httpApi } from "./http-fixture.ts";
 
-const api = httpApi({ leaseMs: 400 });
+const api = httpApi();
 const { call } = api;
 const OPTIONS = { keys: [AUDIT_KEY] as const satisfies readonly Buffer[], now: Date.now } as const;
 const CONSENT = {

@@ -17,7 +17,6 @@ import { Policies } from "../../src/consent/policy/policies.ts";
 import { Keyring } from "../../src/deidentify/keyring.ts";
 import type { DeviceKey, SubjectTag } from "../../src/model/ids.ts";
 import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
-import { connectRedis } from "../../src/platform/redis.ts";
 import { Disclosures } from "../../src/rights/access/disclosures.ts";
 import { auditKey } from "../../src/rights/audit/chain.ts";
 import { AuditLog } from "../../src/rights/audit/log.ts";
@@ -27,6 +26,7 @@ import { ErasureJournal } from "../../src/rights/journal/journal.ts";
 import { Restore, type RestoreInput } from "../../src/rights/restore/restore.ts";
 import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { connectPatiently } from "../fixtures/patient-redis.ts";
 import { tokenOf } from "../fixtures/token.ts";
 import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 import { CONSENT, device, shippedPolicy, subject } from "./consent-fixture.ts";
@@ -38,7 +38,7 @@ class Place {
   /** `root`: a folder for the files of this and other installations. */
   constructor(root: string, redisUrl: string) {
     this.root = root;
-    this.redis = connectRedis(redisUrl, "store");
+    this.redis = connectPatiently(redisUrl, "store");
   }
 }
 

@@ -18,7 +18,7 @@ let neighbours: Publishers;
 let visitor: { readonly stop: () => void; readonly visits: Promise<number> };
 
 beforeAll(async () => {
-  system = await startSystem({ mqtt: { connectTimeoutMs: 1_000 } });
+  system = await startSystem({ mqtt: { connectTimeoutMs: 8_000 } });
   device = await system.device();
   neighbours = new Publishers(system, await system.devices(3), { run: 1, window: 4, restMs: 20, once: true });
   await neighbours.start();

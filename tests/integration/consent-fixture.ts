@@ -16,9 +16,9 @@ import type { GiveInput } from "../../src/model/consent-change.ts";
 import type { DeviceId, DeviceKey, SubjectId, SubjectTag } from "../../src/model/ids.ts";
 import { Lookup } from "../../src/platform/keys/lookup.ts";
 import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
-import { connectRedis } from "../../src/platform/redis.ts";
 import type { PrivateServer } from "../../tools/private-servers/services.ts";
 import { NO_JOURNAL } from "../fixtures/no-journal.ts";
+import { connectPatiently } from "../fixtures/patient-redis.ts";
 import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 export const shippedPolicy = await readFile(new URL("../../config/policies/1.json", import.meta.url));
@@ -70,7 +70,7 @@ export function consentStore(options: { leaseMs: number } = { leaseMs: 2_000 }):
   const opened: Redis[] = [];
 
   async function open(keyspace: Keyspace): Promise<Store> {
-    const redis = connectRedis(proven(server).url, "store");
+    const redis = connectPatiently(proven(server).url, "store");
     opened.push(redis);
     await redis.connect();
     const credentials = new Credentials(redis, keyspace, Buffer.alloc(32, 9), async () => undefined);

@@ -13,24 +13,37 @@ test("with no batch in progress it answers at once", async () => {
   expect(await leases.drain()).toMatchObject({ drained: true });
 });
 
-test("waits until the last older lease is released", async () => {
-  const { leases } = store();
-  const older = await Promise.all([leases.acquire(), leases.acquire()]);
-  let drained = false;
-  const draining = leases.drain().then((answer) => {
-    drained = true;
-    return answer;
-  });
-  await older[0].release();
-  await severalLooks(store().redis);
-  expect(drained).toBe(false);
-  await older[1].release();
-  expect(await draining).toMatchObject({ drained: true });
-});
-
 describe("where no lease ends by itself", () => {
   const LONG_MS = 100_000;
   const long = consentStore({ leaseMs: LONG_MS });
+
+  test("waits until the last older lease is released", async () => {
+    const { leases } = long.store();
+    const older = await Promise.all([leases.acquire(), leases.acquire()]);
+    let drained = false;
+    const draining = leases.drain().then((answer) => {
+      drained = true;
+      return answer;
+    });
+    await older[0].release();
+    await severalLooks(long.store().redis);
+    expect(drained).toBe(false);
+    await older[1].release();
+    expect(await draining).toMatchObject({ drained: true });
+  });
+
+  test("sees the leases of other processes", async () => {
+    const { leases, another } = long.store();
+    const lease = await (await another()).leases.acquire();
+    let drained = false;
+    const draining = leases.drain().then(() => {
+      drained = true;
+    });
+    await severalLooks(long.store().redis);
+    expect(drained).toBe(false);
+    await lease.release();
+    await draining;
+  });
 
   test("does not wait for a lease taken after it began", async () => {
     const { leases } = long.store();
@@ -55,19 +68,6 @@ test("a lease whose holder died ends by itself, and the drain with it", async ()
   const { drained, waitedMs } = await leases.drain();
   expect(drained).toBe(true);
   expect(waitedMs).toBeLessThan(10 * LEASE_MS);
-});
-
-test("sees the leases of other processes", async () => {
-  const { leases, another } = store();
-  const lease = await (await another()).leases.acquire();
-  let drained = false;
-  const draining = leases.drain().then(() => {
-    drained = true;
-  });
-  await severalLooks(store().redis);
-  expect(drained).toBe(false);
-  await lease.release();
-  await draining;
 });
 
 test("answers undrained rather than wrong when a lease outlasts the bound", async () => {

@@ -3,7 +3,7 @@
  * several people at once, under an id for each purpose, in random order, at a random time; and nothing of it is lost.
  */
 import { randomUUID } from "node:crypto";
-import { beforeEach, describe, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { Ledger } from "../../src/consent/ledger/ledger.ts";
 import type { Recipient } from "../../src/model/disclosure.ts";
 import { forgottenBy } from "../../src/model/forwarded-name.ts";
@@ -552,5 +552,3 @@ describe("the list of forwarded names", () => {
     await erased(fixture, person);
   });
 });
-
-vi.setConfig({ testTimeout: 90_000 });

@@ -59,7 +59,7 @@ async function started(options: Partial<InfluxSinkOptions> = {}) {
     org: "o",
     bucket: "b",
     token: "secret-token",
-    timeoutMs: 1_000,
+    timeoutMs: 30_000,
     ...options,
   });
   sinks.push(sink);
@@ -457,6 +457,10 @@ describe("no detached work", () => {
 });
 
 describe("a slow store", () => {
+  /** Far more than the 60 ms below on a busy machine, and no more than a test can wait for some times. */
+  const REQUEST_MS = 2_000;
+  const ATTEMPT_MS = 2_700;
+
   /** Takes 60 ms for a request of so many lines, and for a longer one more time than anybody waits: that one is dropped. */
   function slowly(mostLines: () => number) {
     const stored: number[] = [];
@@ -474,7 +478,7 @@ describe("a slow store", () => {
   /** As the pipeline does it: again and again, each attempt with little time. */
   async function attempts(sink: InfluxSink, records: ReturnType<typeof batch>): Promise<number> {
     for (let attempt = 1; ; attempt += 1) {
-      const result = await sink.write(records, AbortSignal.timeout(400)).catch((error: GatewayError) => error);
+      const result = await sink.write(records, AbortSignal.timeout(ATTEMPT_MS)).catch((error: GatewayError) => error);
       if (!(result instanceof Error)) return attempt;
       if (attempt === 30) throw result;
     }
@@ -482,7 +486,7 @@ describe("a slow store", () => {
 
   it("that needs more time for a batch than an attempt has gets it in parts, each of them once", async () => {
     const stored = slowly(() => 250);
-    const { sink } = await started({ timeoutMs: 300 });
+    const { sink } = await started({ timeoutMs: REQUEST_MS });
     expect(await attempts(sink, batch(1_000))).toBeLessThan(8);
     expect(stored.toSorted((a, b) => a - b)).toEqual(batch(1_000).map((_, n) => n));
     // The next batch begins with what the store can take.
@@ -494,7 +498,7 @@ describe("a slow store", () => {
   it("is given whole batches again when it is quick again", async () => {
     let mostLines = 250;
     slowly(() => mostLines);
-    const { sink } = await started({ timeoutMs: 300 });
+    const { sink } = await started({ timeoutMs: REQUEST_MS });
     await attempts(sink, batch(600));
     mostLines = 1_000;
     for (let n = 0; n < 4; n += 1) await sink.write(batch(1_000), never);

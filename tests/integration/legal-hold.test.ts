@@ -6,7 +6,8 @@ import { APPROVERS } from "../fixtures/approvers.ts";
 import { device, subject } from "./consent-fixture.ts";
 import { type Answer, httpApi, TOKEN } from "./http-fixture.ts";
 
-const api = httpApi({ leaseMs: 400 });
+/** Longer than a busy machine needs to look at what waits for a lease. */
+const api = httpApi({ leaseMs: 60_000 });
 const { call } = api;
 const HOLD = "/v1/subjects/anna/hold";
 const CONSENT = {

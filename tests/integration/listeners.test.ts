@@ -22,7 +22,7 @@ beforeAll(async () => {
   const mqtt = {
     tls: { enabled: true, port: 0, certFile, keyFile },
     ws: { enabled: true, port: 0 },
-    connectTimeoutMs: 1_000,
+    connectTimeoutMs: 8_000,
   };
   system = await startSystem({ mqtt, properties: [{ name: "way", kind: "word", words: Object.keys(url) }] });
   device = await system.device();

@@ -7,7 +7,7 @@ import { PURPOSES, type Purpose } from "../../src/model/purposes.ts";
 import { device, subject } from "./consent-fixture.ts";
 import { httpApi } from "./http-fixture.ts";
 
-const api = httpApi({ leaseMs: 400 });
+const api = httpApi();
 const { call } = api;
 const CONSENTS = "/v1/subjects/anna/consents";
 const WITHDRAWALS = "/v1/subjects/anna/withdrawals";

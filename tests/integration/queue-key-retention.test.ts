@@ -10,9 +10,9 @@ import type { AuditAct } from "../../src/model/audit.ts";
 import { addQueueKey } from "../../src/platform/keys/changes.ts";
 import { readKeys } from "../../src/platform/keys/files.ts";
 import { type Keyspace, keyspaceOf } from "../../src/platform/keyspace.ts";
-import { connectRedis } from "../../src/platform/redis.ts";
 import { queueKeyRetention } from "../../src/wiring/queue-keys.ts";
 import type { PrivateServer } from "../../tools/private-servers/services.ts";
+import { connectPatiently } from "../fixtures/patient-redis.ts";
 import { startUnsyncedRedis } from "../fixtures/unsynced-redis.ts";
 
 const never = new AbortController().signal;
@@ -26,7 +26,7 @@ let acts: AuditAct[];
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "consentry-queue-keys-"));
   server = await startUnsyncedRedis(join(root, "redis"));
-  redis = connectRedis(server.url, "store");
+  redis = connectPatiently(server.url, "store");
   await redis.connect();
 });
 afterAll(async () => {

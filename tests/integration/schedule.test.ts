@@ -2,9 +2,9 @@
 import type { Redis } from "ioredis";
 import { afterEach, expect, test } from "vitest";
 import type { Log } from "../../src/model/log.ts";
-import { connectRedis } from "../../src/platform/redis.ts";
 import { Schedule, type ScheduledTask } from "../../src/rights/retention/schedule.ts";
 import { until } from "../fixtures/eventually.ts";
+import { connectPatiently } from "../fixtures/patient-redis.ts";
 import { consentStore } from "./consent-fixture.ts";
 
 const { store, server } = consentStore();
@@ -13,8 +13,8 @@ const logged: unknown[] = [];
 const line: Log["warn"] = (event, fields) => void logged.push([event, fields]);
 
 async function schedule(tasks: readonly ScheduledTask[]): Promise<Schedule> {
-  const producer = connectRedis(server().url, "producer");
-  const worker = connectRedis(server().url, "worker");
+  const producer = connectPatiently(server().url, "producer");
+  const worker = connectPatiently(server().url, "worker");
   opened.push(producer, worker);
   await Promise.all([producer.connect(), worker.connect()]);
   const one = new Schedule({ producer, worker }, store().keyspace, tasks, { info: line, warn: line, error: line });

@@ -103,7 +103,7 @@ async function connectionsOf(kind: string): Promise<Connection[]> {
     };
     for (const [index, [way, group]] of ways.entries()) {
       const login = { clientId: `${username}-${index}`, username, password: token, protocolVersion: versionOf(index) };
-      const client = await connectMqtt(system.stack.mqttUrl, login, 20_000);
+      const client = await connectMqtt(system.stack.mqttUrl, login);
       const connection: Connection = { kind, listener: listenerOf(kind, shared, way), client, heard: 0 };
       client.on("message", (topic, payload) => {
         connection.heard += 1;

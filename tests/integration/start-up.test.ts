@@ -250,7 +250,8 @@ test("asked to stop while it is still starting, it ends at once and with success
   const askedAt = performance.now();
   child.kill("SIGTERM");
   expect(await exited).toEqual({ code: 0, signal: null });
-  expect(performance.now() - askedAt).toBeLessThan(5_000);
+  // A start that goes on would wait for the store for ten seconds.
+  expect(performance.now() - askedAt).toBeLessThan(9_000);
   silent.close();
 });
 

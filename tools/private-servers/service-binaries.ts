@@ -51,7 +51,8 @@ export function findBrowser(given: string | undefined): string | undefined {
 /** The first Python on PATH that has the client library paho-mqtt: not each of them has the packages of Debian. */
 export function findPythonWithPaho(): string | undefined {
   return allOnPath("python3").find(
-    (python) => spawnSync(python, ["-c", "import paho.mqtt.client"], { stdio: "ignore", timeout: 20_000 }).status === 0,
+    (python) =>
+      spawnSync(python, ["-c", "import paho.mqtt.client"], { stdio: "ignore", timeout: 120_000 }).status === 0,
   );
 }
 
@@ -114,7 +115,7 @@ function isExecutable(path: string): boolean {
 
 async function influxMajor(path: string): Promise<number | undefined> {
   try {
-    const { stdout } = await promisify(execFile)(path, ["version"], { timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(path, ["version"], { timeout: 120_000 });
     const major = /InfluxDB v?(\d+)\./i.exec(stdout)?.[1];
     return major === undefined ? undefined : Number(major);
   } catch {

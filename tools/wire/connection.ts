@@ -16,7 +16,7 @@ export function wasAcknowledged(error: Error | null | undefined): boolean {
 export async function connectMqtt(
   url: string,
   options: IClientOptions,
-  timeoutMs = 10_000,
+  timeoutMs = 60_000,
   beforeConnack: (client: MqttClient) => void = () => {},
 ): Promise<MqttClient> {
   const reconnectPeriod = options.reconnectPeriod ?? 0;

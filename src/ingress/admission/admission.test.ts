@@ -32,7 +32,7 @@ function setUp({ limits, maxBatch = 100, isAnswered = true, ...ports }: Override
       lookupKey: Buffer.alloc(32, 1),
       vocabulary: new Vocabulary(),
       limits: { ...LIMITS, ...limits },
-      commit: { maxItems: maxBatch, maxBytes: 1 << 20, flushesInFlight: 2, beatMs: 0, deadlineMs: 2_000 },
+      commit: { maxItems: maxBatch, maxBytes: 1 << 20, flushesInFlight: 2, beatMs: 0, deadlineMs: 60_000 },
     },
     {
       checkConsent: async (devices) => devices.map(() => ({ grants: ALL, wrappedSubjectKey: "key" })),
