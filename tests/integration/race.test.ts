@@ -13,7 +13,7 @@ import { runRace } from "../../simulators/race/run.ts";
 
 /** What hangs ends; on two busy cores a race of this size takes a minute and a half. */
 const TIMEOUT_MS = 600_000;
-/** How much of each kind a run of this size comes by is chance; a full run must have looked at a thousand. */
+/** How much of each kind a run of this size comes by is chance, of weather about sixty; a full run must have looked at a thousand. */
 const LEAST_CHECKED = 1;
 
 let dir: string;
